@@ -1,5 +1,7 @@
 """``cnnlab serve``."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -134,7 +136,7 @@ def serve(
         )
         if no_token:
             warn("every program and every user of this machine is answered, for no token is asked for.")
-        shown = f"$(cat '{token_file}')" if token_file else f"${TOKEN}" if token else server.token
+        shown = f"$(cat {shlex.quote(str(token_file))})" if token_file else f"${TOKEN}" if token else server.token
         server.run(lambda: _tell(server, shown))
 
 
@@ -142,6 +144,7 @@ def _tell(server: "Server", token: str | None) -> None:
     """Where it is and how it is asked; a token that the person gave is not shown."""
     output.write(f"{server.name} answers at {server.address} until Ctrl-C.")
     bearer = "" if token is None else f'-H "Authorization: Bearer {token}" '
-    output.advise(
-        "ask", [f'curl {bearer}-H "Content-Type: image/png" --data-binary @picture.png {server.address}/predict']
-    )
+    command = f'curl {bearer}-H "Content-Type: image/png" --data-binary @picture.png {server.address}/predict'
+    output.facts([("ask", command)])
+    # Who reads it may be a program, by a pipe.
+    sys.stdout.flush()

@@ -20,8 +20,8 @@ class Bodies:
     async def of(self, request: Request) -> AsyncIterator[bytearray]:
         """The body of a request, for as long as the block lasts.
 
-        :raises RefusedError: 413 when it is too large, 408 when it comes too slowly, 415 when it is packed, 503 when others
-            take all the room.
+        :raises RefusedError: 413 when it is too large, 408 when it comes too slowly, 415 when it is packed, 503 when
+            others take all the room.
         """
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise RefusedError(415, "bodies are read as they are; send this one without Content-Encoding.")

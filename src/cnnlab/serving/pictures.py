@@ -49,7 +49,8 @@ def decoded(content: bytes | bytearray, form: Form, most_pixels: int) -> Pixels:
             pixels = decode(content, told).pixels
     except BadImageError as error:
         raise RefusedError(400, f"the body cannot be read as a picture: {error}.") from None
-    return np.ascontiguousarray(pixels)[None]
+    # A copy, for what Pillow shows may not be written, as memory of tensors may.
+    return np.array(pixels)[None]
 
 
 def _file_of_form(body: bytearray, content_type: str) -> bytes:

@@ -175,7 +175,8 @@ def _from_lists(data: list[Any], shape: Sequence[int]) -> Pixels:
     try:
         if not {kind for row in rows for kind in set(map(type, row))} <= {int}:
             raise TypeError
-        flat = b"".join(map(bytes, rows))
+        # Tensors are made of memory that may be written.
+        flat = bytearray().join(map(bytes, rows))
     except (TypeError, ValueError, OverflowError):
         raise RefusedError(400, f"the data of {INPUT} is whole numbers from 0 to 255.") from None
     return np.frombuffer(flat, np.uint8).reshape(shape)

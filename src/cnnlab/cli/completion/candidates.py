@@ -22,6 +22,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "extend": ("run", "recipe keys"),
     "evaluate": ("model", "evaluated"),
     "predict": ("model", "files"),
+    "serve": ("model",),
     "ensemble": ("member",),
     "transfer": ("transfer",),
     "report": ("run or study",),
