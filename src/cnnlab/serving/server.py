@@ -53,8 +53,8 @@ class Server:
         from cnnlab.serving.connections import Loop
 
         service = self._service
-        service.batcher.start()
         try:
+            service.batcher.start()
             guard = Guard(application(service), service, self._access)
             self._loop = Loop(guard, service.limits, on_ready, service.stop)
             self._loop.run(sockets=[self._listener])
