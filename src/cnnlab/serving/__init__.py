@@ -1,7 +1,7 @@
 """Answering over HTTP what a stored classifier says of pictures: the Open Inference Protocol, and pictures as they are.
 
 >>> server = cnnlab.serving.open_server("last")
->>> print(server.address, server.token)
+>>> server.address, server.token
 >>> server.run()
 """
 

@@ -123,7 +123,7 @@ def checked_token(token: str, place: str = "the token") -> str:
     if not _LEAST <= len(token) <= _MOST or not all("!" <= sign <= "~" for sign in token):
         raise UsageError(
             f"{place} has to hold {_LEAST} to {_MOST} letters, digits and signs of ASCII without spaces, as "
-            "python -c 'import secrets; print(secrets.token_urlsafe())' gives."
+            "openssl rand -hex 24 gives."
         )
     return token
 

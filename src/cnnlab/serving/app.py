@@ -28,7 +28,7 @@ from cnnlab.serving.pictures import decoded, picture_file
 from cnnlab.serving.protocol import EXTENSIONS, HEADER_LENGTH, INPUT, VERSION, read_request, written_answer
 from cnnlab.serving.refusals import RefusedError
 
-_logger = logging.getLogger("cnnlab")
+_log = logging.getLogger("cnnlab")
 _MODEL = "/v2/models/{model}"
 _TOP = re.compile("[0-9]{1,6}")
 
@@ -247,7 +247,7 @@ class Guard:
         except Exception as error:
             # It was answered with 500; what is told here of the request is its path alone.
             place = f"{scope['method']} {scope['path']}"
-            _logger.error(for_terminal(f"{place} failed: {type(error).__name__}: {error}"))
+            _log.error(for_terminal(f"{place} failed: {type(error).__name__}: {error}"))
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._service.metrics.answered(route, code, time.perf_counter() - began)

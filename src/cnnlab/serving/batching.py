@@ -22,7 +22,7 @@ from cnnlab.serving.limits import Limits
 from cnnlab.serving.metrics import Metrics
 from cnnlab.serving.refusals import RefusedError, busy
 
-_logger = logging.getLogger("cnnlab")
+_log = logging.getLogger("cnnlab")
 
 
 @dataclass
@@ -168,7 +168,7 @@ class Batcher:
         try:
             said = answered_by(answer, pixels, self.batch, is_filled=self._is_filled)
         except Exception as error:
-            _logger.error(for_terminal(f"computing {len(pixels)} pictures failed: {type(error).__name__}: {error}"))
+            _log.error(for_terminal(f"computing {len(pixels)} pictures failed: {type(error).__name__}: {error}"))
             said = error
         self._metrics.computed(len(pixels), time.perf_counter() - began)
         loop = wanted[0].answer.get_loop()

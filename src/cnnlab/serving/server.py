@@ -28,7 +28,7 @@ class Server:
     """A model that answers over HTTP, on a port that is bound already.
 
     >>> with open_server("last", port=0) as server:
-    ...     print(server.address, server.token)
+    ...     server.address, server.token
 
     In a ``with`` block it runs in a thread of its own; :meth:`run` runs it here until it is stopped.
 
@@ -59,8 +59,12 @@ class Server:
             self._loop = Loop(guard, service.limits, on_ready, service.stop)
             self._loop.run(sockets=[self._listener])
         finally:
-            self._listener.close()
+            self.close()
             service.close()
+
+    def close(self) -> None:
+        """Gives the port back; for a server that did not run."""
+        self._listener.close()
 
     def stop(self) -> None:
         """Has the server end; may be called from any thread."""
