@@ -201,6 +201,7 @@ def _bound(host: str, port: int) -> tuple[socket.socket, str]:
     except (OSError, UnicodeError) as error:
         raise UsageError(f"there is no address {host!r} to listen at ({error}).") from None
     family, kind, protocol, _, place = found[0]
+    # With the protocol, for asyncio sends small answers at once only where a socket says that it is TCP.
     listener = socket.socket(family, kind, protocol)
     try:
         if not WINDOWS:
