@@ -206,8 +206,8 @@ def page(record: dict[str, Any]) -> str:
     lines = [*_head(record, "Requests on loopback")]
     lines += [
         "A picture of 32×32 in a PNG file each, by `POST /predict`; as tensors by the Open Inference Protocol where "
-        f"that is said. Clients ask again when they were answered, for {record['seconds']:g} seconds, and share the cores "
-        "with the server. The plain server computes each picture by itself in a pool of threads, with PyTorch's "
+        f"that is said. Clients ask again when they were answered, for {record['seconds']:g} seconds, and share the "
+        "cores with the server. The plain server computes each picture by itself in a pool of threads, with PyTorch's "
         "kernels.",
         "",
     ]

@@ -38,7 +38,7 @@ def asked(
 ) -> Answer:
     """What a server answers; a body that is no bytes is JSON."""
     content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    given = {"Authorization": f"Bearer {TOKEN}", **(headers or {})}
+    given = {"Authorization": f"Bearer {server.token}", **(headers or {})}
     connection = http.client.HTTPConnection(server.address.removeprefix("http://"), timeout=20)
     try:
         method = method or ("GET" if body is None else "POST")
@@ -57,5 +57,12 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
+def ask_of() -> Ask:
+    """Asks any server, which comes first."""
+    return asked
+
+
+@pytest.fixture
 def ask(server: Server) -> Ask:
+    """Asks the one of all tests."""
     return lambda *words, **options: asked(server, *words, **options)

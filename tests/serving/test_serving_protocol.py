@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from cnnlab.core.version import __version__
+from cnnlab.serving import open_server
+from cnnlab.testing.tiny_networks import two_head_classifier
 
 Ask = Callable[..., Any]
 INFER = "/v2/models/animals/infer"
@@ -129,6 +131,18 @@ def test_pictures_of_more_than_eight_bits_are_told_by_their_largest_value(ask: A
     Image.fromarray(np.full((2, 2), 65535, np.uint16)).save(deep, "PNG")
     kind = {"Content-Type": "image/png"}
     assert ask("/predict", deep.getvalue(), headers=kind).json == ask("/predict", png(), headers=kind).json
+
+
+def test_several_columns_have_tensors_and_objects_of_their_own(ask_of: Ask) -> None:
+    with open_server(two_head_classifier(), port=0, name="two") as running:
+        given = {"name": "images", "datatype": "UINT8", "shape": [1, 1, 2, 2], "data": [51, 102, 153, 204]}
+        found = tensors(ask_of(running, "/v2/models/two/infer", {"inputs": [given]}).json)
+        told = ask_of(running, "/predict", png(), headers={"Content-Type": "image/png"}).json
+    # left 4·1/5, right 2·4/5, and (1 - 2 + 3 - 4)/5, which is the number in the scale of -1 to 1.
+    assert found["outputs"]["data"] == pytest.approx([0.8, 1.6, -0.4], abs=1e-6)
+    assert found["side class"]["data"] == ["right"] and found["size value"]["data"] == pytest.approx([3], abs=1e-5)
+    assert set(found) == {"side probabilities", "side class", "side confidence", "size value", "outputs"}
+    assert told["side"]["predicted"] == "left" and told["size"] == {"predicted": 5.0}
 
 
 def test_prometheus_reads_what_was_counted(ask: Ask) -> None:

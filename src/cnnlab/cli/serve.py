@@ -53,7 +53,11 @@ MaxBatch = Annotated[int, typer.Option("--max-batch", metavar="N", min=1, help="
 MaxWait = Annotated[
     float,
     typer.Option(
-        "--max-wait", metavar="MS", min=0, help="Milliseconds that a picture waits for others that are on their way."
+        "--max-wait",
+        metavar="MS",
+        min=0,
+        max=1000,
+        help="Milliseconds that a picture waits for others that are on their way.",
     ),
 ]
 FillBatches = Annotated[
