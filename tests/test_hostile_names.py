@@ -1,5 +1,6 @@
 """Names from outside, wherever they are written: nothing that reads them finds anything to obey."""
 
+import asyncio
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ import xml.dom.minidom
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,7 +83,7 @@ WRITERS = {
     "print": {"cli/output.py", "cli/program.py", "core/messages.py", "studies/progress.py"},
     "echo": {"cli/program.py", "cli/app.py"},
     "warn": {"core/messages.py"},
-    "_log": {"core/messages.py"},
+    "_log": {"core/messages.py", "serving/app.py", "serving/batching.py"},
     "to_csv": {"evaluation/prediction/predict.py"},
     "csv.writer": {"reports/writing/tables.py", "runs/history.py"},
     "savefig": {"reports/figures/style.py", "reports/writing/svg.py"},
@@ -103,6 +105,23 @@ def test_nothing_else_writes(kind: str) -> None:
     room = Path(cnnlab.__file__).parent
     found = {str(p.relative_to(room)) for p in room.rglob("*.py") if re.search(calls[kind], p.read_text("utf-8"))}
     assert found == WRITERS[kind]
+
+
+@pytest.mark.parametrize("name", OBEYED)
+def test_a_server_notes_and_answers_nothing_but_text(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("fastapi")
+    from cnnlab.serving.access import Access
+    from cnnlab.serving.app import Guard
+    from cnnlab.serving.refusals import RefusedError
+
+    async def failing(scope: object, receive: object, send: object) -> None:
+        raise RuntimeError(name)
+
+    scope = {"type": "http", "method": "GET", "path": name, "headers": [(b"host", b"here")]}
+    service = SimpleNamespace(metrics=SimpleNamespace(answered=lambda *facts: None))
+    guard = Guard(failing, service, Access(None, frozenset({"here"})))  # type: ignore[arg-type]
+    asyncio.run(guard(scope, None, None))  # type: ignore[arg-type]
+    assert caplog.records and is_plain(caplog.text) and is_plain(RefusedError(400, name).reason)
 
 
 def test_a_command_line_echoes_no_codes_and_no_thousands_of_letters() -> None:

@@ -65,6 +65,7 @@ def test_dir_names_what_is_public_and_the_rooms_that_people_use() -> None:
         "objectives",
         "reports",
         "runs",
+        "serving",
         "sklearn",
         "studies",
         "training",

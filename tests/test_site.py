@@ -26,7 +26,7 @@ from cnnlab.studies.study_file import StudyFile, read_study
 from cnnlab.training import Recipe, parse_pairs
 
 PAGES = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("docs/*.md"), *ROOT.glob("[CR]*.md")))
-LIBRARIES = {"huggingface_hub", "Keras", "fastai", "Lightning", "Ultralytics", "scikit-learn"}
+LIBRARIES = {"huggingface_hub", "Keras", "fastai", "Lightning", "Ultralytics", "scikit-learn", "tritonclient"}
 SHORT = {"epochs": "1", "subset": "100", "validation": "50"}
 SMALL = {
     "data=fashion-mnist": SHORT,

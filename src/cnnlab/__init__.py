@@ -66,6 +66,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "objectives",
         "reports",
         "runs",
+        "serving",
         "sklearn",
         "studies",
         "training",

@@ -22,6 +22,7 @@ from cnnlab.cli.predict import predict
 from cnnlab.cli.program import Program
 from cnnlab.cli.report import report
 from cnnlab.cli.resume import resume
+from cnnlab.cli.serve import serve
 from cnnlab.cli.train import train
 from cnnlab.cli.transfer import transfer
 
@@ -45,6 +46,7 @@ app.command("extend")(extend)
 app.command("evaluate")(evaluate)
 app.command("predict")(predict)
 app.command("export")(export)
+app.command("serve")(serve)
 app.command("ensemble")(ensemble)
 app.command("transfer")(transfer)
 app.command("find-lr")(find_lr)

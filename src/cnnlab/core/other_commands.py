@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "train {data=fashion-mnist}": "fit fit_one_cycle fine_tune learn start classify_train",
     "evaluate {last}": "test validate val score eval",
     "predict {last} {pictures}": "infer inference classify detect predict_proba label",
+    "serve {last}": "deploy server api rest endpoint triton bentoml",
     "resume {last}": "continue restart",
     "find-lr {data=fashion-mnist}": "lr_find lr_finder tune_lr",
     "export {last} {model.onnx}": "onnx torchscript convert to_onnx quantize save_pretrained push_to_hub",
@@ -127,8 +128,6 @@ PYTHON: Mapping[str, str] = {
 EXPLAINED_COMMANDS: Mapping[str, str] = {
     "save": "a finished run is stored already: its folder holds model.safetensors, which cnnlab.open_model('last') "
     "opens in Python. For other programs there is cnnlab export last model.onnx",
-    "serve deploy": "cnnlab predict last pictures says what is in files; a server of your own calls "
-    "cnnlab.predict('last', images)",
     "tensorboard mlflow wandb": "cnnlab figure last curves draws the curves of a run, and cnnlab report last a page",
     "segment track pose obb": "whole pictures are classified here, and neither parts of them nor what moves is found",
 }

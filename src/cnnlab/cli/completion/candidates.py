@@ -23,6 +23,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "evaluate": ("model", "evaluated"),
     "predict": ("model", "files"),
     "export": ("model", "files"),
+    "serve": ("model",),
     "ensemble": ("member",),
     "transfer": ("transfer",),
     "report": ("run or study",),

@@ -91,6 +91,18 @@ def decode(content: bytes, form: Form) -> DecodedImage:
     return DecodedImage(pixels, mode, size)
 
 
+def header_size(content: bytes) -> tuple[int, int]:
+    """The width and height that the header of an encoded file declares; nothing is decoded.
+
+    :raises BadImageError: when it is no picture.
+    """
+    try:
+        with _opened(content) as image:
+            return image.size
+    except Exception as error:
+        raise BadImageError(_reason(content, error)) from error
+
+
 def largest_value(content: bytes) -> Largest:
     """The largest value in a picture of more than 8 bits; none for any other, and for what cannot be read."""
     with suppress(Exception), _opened(content) as image:
