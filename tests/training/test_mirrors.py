@@ -32,7 +32,7 @@ TIMES = ("seconds", "images_per_second")
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     """One database for all tests, each of which has an experiment of its own: making its tables takes seconds."""
     uri = f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
@@ -41,7 +41,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         from mlflow.tracking import MlflowClient
 
         MlflowClient(uri)
-    yield uri
+    return uri
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ class Stub:
                 else:
                     stub.is_over.wait()
 
-            do_POST = do_GET
+            do_POST = do_GET  # noqa: N815
 
             def log_message(self, *_: Any) -> None:
                 """Says nothing."""
