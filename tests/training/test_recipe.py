@@ -55,6 +55,7 @@ MEANINGLESS: dict[str, Any] = {
     "threads": 3,
     "workers": 3,
     "kernels": "torch",
+    "mirror": "tensorboard",
     "data": "digits(size=9)",
     "subset": 100,
     "validation": 0.2,

@@ -355,6 +355,7 @@ KEYS: Mapping[str, str] = {
     "ema={0.999}": "ema_decay model_ema use_ema swa ema_momentum polyak stochastic_weight_averaging",
     "name={first}": "run_name experiment_name exp_name experiment project_name",
     "checkpoint_seconds={60}": "save_freq save_period checkpoint_freq save_interval save_steps",
+    "mirror={tensorboard}": "logger loggers report_to log_with tracker use_wandb wandb tensorboard mlflow",
     "snapshots={[5,10]}": "save_epochs snapshot_epochs checkpoint_epochs",
     "parent={last}": "init_from finetune_from",
 }

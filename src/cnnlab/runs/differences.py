@@ -9,7 +9,7 @@ from cnnlab.runs.run_info import RunInfo
 
 _LAST = ("seed", "repeat")
 """Differences of repeats, told after those of settings."""
-_UNTOLD = ("name", "checkpoint_seconds", "keep_checkpoint", "members")
+_UNTOLD = ("name", "checkpoint_seconds", "keep_checkpoint", "members", "mirror")
 """Keys that neither the result nor its cost depends on, and names of runs, which are too long for a line."""
 
 _HOW = ("ensemble",)

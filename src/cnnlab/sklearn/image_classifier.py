@@ -109,6 +109,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         threads: int | None = None,
         workers: int | None = None,
         kernels: str | None = None,
+        mirror: str | None = None,
     ) -> None:
         given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         for key, value in given.items():

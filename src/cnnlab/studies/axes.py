@@ -20,7 +20,8 @@ UNVARIED = {
         "the base; to compare two of its values, run the study once with each, in folders of their own (--runs).",
     ),
     **dict.fromkeys(
-        ("checkpoint_seconds", "keep_checkpoint"), "it says what is kept on the way, which changes no result."
+        ("checkpoint_seconds", "keep_checkpoint", "mirror"),
+        "it says what is kept on the way, which changes no result.",
     ),
 }
 """Keys of a recipe that are no part of what is trained, or are the study's own to set, and why none is an axis."""

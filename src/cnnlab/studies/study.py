@@ -13,6 +13,7 @@ from cnnlab.core.messages import note, showing, warn
 from cnnlab.core.number_text import counted
 from cnnlab.core.scored_splits import OUT_OF_FOLD, read_score_name, score_name
 from cnnlab.runs import Run, store_at
+from cnnlab.runs.mirrors import check_mirrors, parse_mirrors
 from cnnlab.runs.run_info import QUICK
 from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
@@ -133,6 +134,7 @@ class Study:
 
     def _carry_out(self, workers: int | None, executor: Executor | None) -> StudyResult:
         self.check()
+        check_mirrors(parse_mirrors(self.study_settings.base().get("mirror")))
         self.record.hold()
         self._take_up_looks()
         try:

@@ -17,6 +17,7 @@ from cnnlab.data import Dataset
 from cnnlab.models import Classifier, OwnNetwork, give_network
 from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
 from cnnlab.runs.lock import who
+from cnnlab.runs.mirrors import check_mirrors, mirrored
 from cnnlab.training.callbacks import Callback, check_callbacks
 from cnnlab.training.checkpoints import remove_checkpoint
 from cnnlab.training.divergence import DivergedError
@@ -83,8 +84,11 @@ def train_setup(setup: TrainingSetup, store: RunStore, *, again: bool, callbacks
     finished = [run for run in same if run.status == "finished"]
     for run in same:
         keep_places(run, setup.recipe.to_dict())
+    check_mirrors(setup.recipe.mirror)
     if finished and not again:
         note_finished(finished[0])
+        with mirrored(finished[0].folder, setup.recipe.mirror):
+            pass
         return _tidied(finished[0])
     unfinished = [run for run in same if run.status != "finished"]
     if unfinished and not again:
@@ -132,6 +136,7 @@ def resume(
                 "run. Put the data back, or train the recipe anew on what there is now: cnnlab train "
                 f"{found.folder / 'recipe.yaml'}"
             )
+        check_mirrors(setup.recipe.mirror)
         return _go_on(found, setup, callbacks)
 
 
@@ -249,9 +254,9 @@ def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback]) -> Run
 def _train(
     setup: TrainingSetup, classifier: Classifier, execution: Execution, writer: RunWriter, callbacks: Sequence[Callback]
 ) -> Run:
-    job = Job(setup, classifier, execution, writer, callbacks)
-    with writer, catching_signals() as stop_request, execution.applied():
-        trainer = Trainer(job, stop_request)
+    following = mirrored(writer.folder, setup.recipe.mirror)
+    with writer, catching_signals() as stop_request, execution.applied(), following as tell:
+        trainer = Trainer(Job(setup, classifier, execution, writer, (*callbacks, tell)), stop_request)
         try:
             trainer.run()
         except Interrupted:

@@ -44,7 +44,7 @@ def override(content: dict[str, Any], keys: Mapping[str, Any], defaults: Mapping
 
 
 def _value(key: str, text: str) -> Any:
-    if key in SPECS or key == "train":
+    if key in SPECS or key in ("train", "mirror"):
         return text
     if key == "phases":
         return _phases(text)

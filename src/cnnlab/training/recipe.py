@@ -24,6 +24,7 @@ from cnnlab.data.subset import read_subset
 from cnnlab.models import ModelSpec, parse_model
 from cnnlab.models.backbone import Moments
 from cnnlab.objectives import Objective
+from cnnlab.runs.mirrors import Mirror, parse_mirrors
 from cnnlab.training.optimizers import check_optimizer
 from cnnlab.training.overrides import override
 from cnnlab.training.part_selection import TrainedSelection, parse_rates, parse_train
@@ -58,6 +59,11 @@ TrainedParts: TypeAlias = Annotated[
     TrainedSelection | None, BeforeValidator(parse_train), PlainSerializer(str, when_used="unless-none")
 ]
 PartRates: TypeAlias = Annotated[Mapping[str, Annotated[float, Field(gt=0)]] | None, BeforeValidator(parse_rates)]
+Mirrors: TypeAlias = Annotated[
+    ParsedSpec[tuple[BoundCall[Mirror], ...]] | None,
+    BeforeValidator(parse_mirrors),
+    PlainSerializer(str, when_used="unless-none"),
+]
 MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
@@ -164,6 +170,7 @@ class Recipe(Phase):
     threads: MaybeWorkers = None
     workers: MaybeWorkers = None
     kernels: Literal["auto", "native", "torch"] = "auto"
+    mirror: Mirrors = None
 
     _normal: tuple[Phase, ...] = ()
 
@@ -332,7 +339,7 @@ class Recipe(Phase):
 # of the start. The others say how a training is carried out or kept.
 _UNDIGESTED = {"data", "validation", "test", "subset", "phases", "parent", "weights"}
 _UNDIGESTED |= {"name", "checkpoint_seconds", "keep_checkpoint"}
-_UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels"}
+_UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels", "mirror"}
 
 
 def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:

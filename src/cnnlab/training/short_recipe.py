@@ -83,6 +83,7 @@ def _registries() -> dict[str, tuple[Registry[Any], ...]]:
     from cnnlab.data import readers
     from cnnlab.models import architectures, layers
     from cnnlab.objectives import objectives
+    from cnnlab.runs.mirrors import mirrors
     from cnnlab.training.normalization import normalizations
     from cnnlab.training.optimizers import optimizers
     from cnnlab.training.schedules import schedules
@@ -95,6 +96,7 @@ def _registries() -> dict[str, tuple[Registry[Any], ...]]:
         "optimizer": (optimizers,),
         "schedule": (schedules,),
         "normalize": (normalizations,),
+        "mirror": (mirrors,),
     }
 
 

@@ -39,6 +39,7 @@ TAKES: Mapping[str, tuple[str, ...]] = {
     "runs restore": ("deleted run",),
     "runs export": ("run or condition",),
     "runs import": ("files",),
+    "runs mirror": ("run or condition",),
     "study plan": ("study", "study keys"),
     "study run": ("study", "study keys"),
     "study show": ("study", "study keys"),

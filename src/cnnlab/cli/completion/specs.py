@@ -15,6 +15,7 @@ KINDS = {
     "optimizer": ("optimizer",),
     "schedule": ("schedule",),
     "normalize": ("normalization",),
+    "mirror": ("mirror",),
     "method": ("method",),
     "design": ("design",),
     "backbones": ("backbone", "architecture"),
@@ -22,7 +23,7 @@ KINDS = {
     "search": ("classifier",),
 }
 """Of what kind the names are that a key takes."""
-_PIPELINES = {"layer", "augmentation", "perturbation"}
+_PIPELINES = {"layer", "augmentation", "perturbation", "mirror"}
 _NESTED = {"init": ("initialiser",), "bias_init": ("initialiser",), "fill": ("fill",), "pipeline": ("augmentation",)}
 """Of what kind the names are that an argument takes."""
 _PATHS = {"path"}

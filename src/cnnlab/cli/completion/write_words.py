@@ -61,6 +61,7 @@ _KEYS = {
     "threads": "threads that compute",
     "workers": "threads that read pictures",
     "kernels": "whose kernels compute",
+    "mirror": "where the record is copied to: tensorboard, mlflow",
 }
 _OF_TRANSFER = {
     "data": "a named set, a reader such as folder(path=photos.zip), or a path",
@@ -121,6 +122,7 @@ def registries() -> dict[str, Registry[Any]]:
     from cnnlab.ensembles.methods import methods
     from cnnlab.explain import ATTRIBUTIONS
     from cnnlab.reports.explanations.base import EXPLANATIONS
+    from cnnlab.runs.mirrors import mirrors
     from cnnlab.studies.designs import designs
     from cnnlab.training.normalization import normalizations
     from cnnlab.training.optimizers import optimizers
@@ -131,7 +133,7 @@ def registries() -> dict[str, Registry[Any]]:
     found: list[Registry[Any]] = [
         *(data.readers, models.architectures, models.layers, models.initialisers, objectives.objectives),
         *(augment.augmentations, fills, perturbations, normalizations, optimizers, schedules, methods, designs),
-        *(classifiers, without_weights, ATTRIBUTIONS, EXPLANATIONS, ATTACKS),
+        *(classifiers, without_weights, ATTRIBUTIONS, EXPLANATIONS, ATTACKS, mirrors),
     ]
     return {registry.kind: registry for registry in found}
 

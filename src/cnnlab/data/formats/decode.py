@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from pathlib import PurePosixPath
 from threading import Lock
 
 import numpy as np
@@ -17,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.limits import allowed, most_bytes
+from cnnlab.data.formats.file_names import suffix_of
 from cnnlab.data.options import Resampling, ResizeMode
 from cnnlab.data.white import MOST_WHITE, NONE_MET, UNKNOWN_WHITE, Largest, White, as_bytes
 
@@ -145,7 +145,7 @@ def resized(
 
 def is_image(name: str) -> bool:
     """Whether a file is taken to be an image, by its suffix."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
+    return suffix_of(name).lower() in SUFFIXES
 
 
 def is_deep(mode: str) -> bool:

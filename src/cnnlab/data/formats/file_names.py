@@ -48,6 +48,13 @@ def printable(name: str) -> str:
     return visible(name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
 
 
+def suffix_of(name: str) -> str:
+    """The suffix of the last part of a path with forward slashes, as pathlib has it, which takes ten times as long."""
+    last = name[name.rfind("/") + 1 :]
+    place = last.rfind(".")
+    return last[place:] if 0 < place < len(last) - 1 else ""
+
+
 def folders_of(name: str) -> Iterator[str]:
     """The folders that a path leads through."""
     parts = name.split("/")

@@ -6,12 +6,12 @@ A pure function of the names of files and folders; nothing is read.
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cnnlab.core.messages import first_few
 from cnnlab.core.number_text import counted
 from cnnlab.core.sinks import in_short
 from cnnlab.data.formats.decode import is_image
+from cnnlab.data.formats.file_names import suffix_of
 from cnnlab.data.formats.folder_splits import SplitFolders, Splits, find_splits, splits_as_said
 from cnnlab.data.formats.image_tree import ImageTree
 from cnnlab.data.formats.unread_kinds import is_unread, said_of_unread
@@ -212,7 +212,7 @@ def _too_few(base: str, classes: Sequence[str]) -> str:
 def images_among(names: Sequence[str]) -> list[str]:
     """The pictures by their suffixes; where no file has the suffix of any, the files without one."""
     images = [name for name in names if is_image(name)]
-    return images or [name for name in names if not PurePosixPath(name).suffix]
+    return images or [name for name in names if not suffix_of(name)]
 
 
 def _notes(

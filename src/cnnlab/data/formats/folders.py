@@ -20,6 +20,8 @@ class FolderMembers(Members):
         shown = [printable(name) for name in files]
         # Of most names nothing has to be kept twice, and there may be a million.
         self._names = {shown: name for shown, name in zip(shown, files, strict=True) if shown != name}
+        # Paths of a million files are put together as text: pathlib takes several times as long.
+        self._root = "" if path == Path() else str(path)
         super().__init__(path, dict.fromkeys(shown), map(printable, folders))
 
     def read(self, name: str) -> bytes:
@@ -28,11 +30,11 @@ class FolderMembers(Members):
 
     def file(self, name: str) -> Path:
         """The file itself."""
-        return self.path / self._names.get(name, name)
+        return Path(self.place(name))
 
     def place(self, name: str) -> str:
         """The path of the file."""
-        return str(self.file(name))
+        return os.path.join(self._root, self._names.get(name, name)).replace("/", os.sep)
 
 
 def walk(root: Path) -> tuple[list[str], list[str]]:

@@ -1,9 +1,9 @@
 """Files that are pictures by their names, of kinds that are not read here: said, and with what they can be read."""
 
 from collections.abc import Sequence
-from pathlib import PurePosixPath
 
 from cnnlab.core.messages import first_few
+from cnnlab.data.formats.file_names import suffix_of
 
 _PACKAGES = {
     "pillow-heif": ".heic .heif .hif",
@@ -46,5 +46,6 @@ def why_unread(name: str) -> str:
 
 def _suffix(name: str) -> str:
     # Of a packed scan the kind stands before the .gz.
-    path = PurePosixPath(name.lower())
-    return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    lower = name.lower()
+    suffix = suffix_of(lower)
+    return suffix_of(lower.removesuffix(suffix)) if suffix == ".gz" else suffix

@@ -148,8 +148,9 @@ def digest_of(images: Sequence[ImageFile], start: int = 0, end: int | None = Non
     hashed, file, stamp = hashlib.sha256(), Path(), ""
     for place in range(start, len(images) if end is None else end):
         image = images[place]
-        if image.file != file:
-            file, stamp = image.file, _stamp(image.file)
+        here = image.file
+        if here != file:
+            file, stamp = here, _stamp(here)
         hashed.update(f"{image.name}\0{stamp}\n".encode("utf-8", "surrogateescape"))
     return hashed.hexdigest()
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cnnlab.core.errors import DataError
 from cnnlab.core.messages import first_few
@@ -16,7 +16,7 @@ def ids_of(images: Sequence[ImageFile], *, with_suffix: bool = False) -> list[st
 
     :raises DataError: when two have the same.
     """
-    names = (PurePosixPath(image.member.replace("\\", "/")).name for image in images)
+    names = (image.member.replace("\\", "/").rpartition("/")[2] for image in images)
     ids = [name if with_suffix or not is_image(name) else name.rpartition(".")[0] for name in names]
     if len(set(ids)) < len(ids):
         again = next(name for name, count in Counter(ids).items() if count > 1)

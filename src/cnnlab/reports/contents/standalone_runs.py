@@ -23,7 +23,10 @@ from cnnlab.studies.statistics.timing import untimed
 from cnnlab.training.short_recipe import short_spec
 
 _CARRIED_OUT = frozenset(
-    ("name", "checkpoint_seconds", "keep_checkpoint", "device", "precision", "compile", "threads", "workers", "kernels")
+    [
+        *("name", "checkpoint_seconds", "keep_checkpoint", "mirror"),
+        *("device", "precision", "compile", "threads", "workers", "kernels"),
+    ]
 )
 """Keys of a recipe that say how a training is carried out or kept, not what it is."""
 _LONG = 48

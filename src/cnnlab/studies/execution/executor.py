@@ -43,10 +43,14 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is finished and lies at ``folder``."""
+    """The run is finished and lies at ``folder``.
+
+    :param told: what a person should know of it besides, such as a mirror that failed.
+    """
 
     number: int
     folder: Path
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from cnnlab.core.errors import CnnlabError, RunBusyError, TrainingError
 from cnnlab.core.messages import quietly
 from cnnlab.data import Dataset
 from cnnlab.runs import Run
+from cnnlab.runs.mirrors import telling
 from cnnlab.studies.execution.executor import (
     EpochDone,
     Event,
@@ -50,6 +51,7 @@ def run_trial(
     :raises Interrupted: when a signal asks this process to stop.
     """
     seen: list[Path] = []
+    told: list[str] = []
     is_stopped = False
 
     def at_epoch(end: training.EpochEnd) -> None:
@@ -62,7 +64,7 @@ def run_trial(
 
     tell(Started(request.number, _epochs(request.recipe)))
     try:
-        with quietly():
+        with quietly(), telling(told.append):
             run = training.train(
                 dict(request.recipe),
                 runs=runs,
@@ -77,7 +79,7 @@ def run_trial(
         return Stopped(request.number, seen[0])
     except Exception as error:
         return Failed(request.number, kind_of(error), _reason(error), next(iter(seen), None))
-    return Finished(request.number, run.folder)
+    return Finished(request.number, run.folder, tuple(told))
 
 
 def kind_of(error: BaseException) -> Failure:

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Runner:
         self._retries = RetryQueue()
         self._count = 0
         self._told_of_others: set[str] = set()
-        self._is_full = False
+        self._is_full = self._is_told_of_mirrors = False
 
     def run(self) -> None:
         """Works until nothing is left, or there is no room for more.
@@ -161,6 +162,7 @@ class Runner:
             if name != "n"
         }
         self.record.failures.pop(task.digest, None)
+        self._tell_of_mirrors(event.told)
         self._settle(
             event.number,
             task,
@@ -168,6 +170,13 @@ class Runner:
                 task.seed, "finished", event.folder.name, task.digest, metrics=scores, seconds=info["seconds"] or 0.0
             ),
         )
+
+    def _tell_of_mirrors(self, told: Sequence[str]) -> None:
+        """Once: where a mirror fails for one trial, it does for others."""
+        if told and not self._is_told_of_mirrors:
+            self._is_told_of_mirrors = True
+            name = self.record.folder.name
+            warn(f"{told[0]} Further trials may not be mirrored either; study={name} in that line stands for all.")
 
     def _stopped(self, event: Stopped, task: TrialTask) -> None:
         """Of a judged task: pruned. Others are stopped only as the study itself stops."""
