@@ -79,7 +79,7 @@ class TransferEntry:
             return
         parts = self._asked.parts
         known = [*(str(call.short) for call in parts.classifiers), *(str(grid.call) for grid in parts.grids)]
-        if not any(_is_same(classifier, each) for each in known):
+        if not any(_is_same(_in_short("classifier", classifier), each) for each in known):
             raise UsageError(
                 f"claims: {rule!r}: there is no classifier {classifier!r}. {suggestion(classifier, known)}"
             )
@@ -174,7 +174,7 @@ class _Rows:
         return [
             row
             for row in self.record.rows
-            if all(_is_same(str(value), self._facts(row)[axis]) for axis, value in values.items())
+            if all(_is_same(_in_short(axis, value), self._facts(row)[axis]) for axis, value in values.items())
         ]
 
     def published(self, row: TableRow, table: PublishedTable) -> list[float]:
@@ -303,6 +303,18 @@ def _read_metric(where: str, metric: str | None) -> str | None:
     return name
 
 
+def _in_short(axis: str, value: object) -> str:
+    """A value as rows bear it: without arguments of a classifier that are the defaults of it."""
+    from cnnlab.transfer.classifiers import read_classifiers
+
+    if axis != "classifier" or "(" not in str(value):
+        return str(value)
+    try:
+        return ", ".join(str(each.short) for each in read_classifiers([str(value)]))
+    except CnnlabError:
+        return str(value)
+
+
 def _is_same(asked: str, there: str) -> bool:
     """Whether a value means that of a row: the same spec, or the name alone."""
     if asked == there:
@@ -311,7 +323,8 @@ def _is_same(asked: str, there: str) -> bool:
         mine, theirs = read(asked), read(there)
     except CnnlabError:
         return False
-    return str(mine) == str(theirs) or (str(asked) == str(there).partition("(")[0])
+    # Calls compare by value: 10 is 10.0.
+    return mine == theirs or asked == there.partition("(")[0]
 
 
 def _table(content: Mapping[str, Any]) -> PublishedTable:
