@@ -27,6 +27,7 @@ from cnnlab.studies.claim_grammar import (
     read_claim,
 )
 from cnnlab.studies.study_file import PublishedTable, TableRow
+from cnnlab.transfer.record import METRICS
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -40,7 +41,6 @@ _ERROR_RATE = 0.05
 _POINT = 0.01
 _NO_ROWS = "There are no such rows here."
 _FEW = "Repeats are too few, or all agree."
-_METRICS = ("macro_f1", "accuracy")
 
 
 class TransferEntry:
@@ -117,12 +117,18 @@ class TransferEntry:
 
     @cached_property
     def made(self) -> "TransferResult | None":
-        """The transfer that is there; None before it was made."""
+        """The transfer that is there; None before it was made, or where something else is asked for since.
+
+        Whether data and weights are the same is known once it is run.
+        """
         from cnnlab.runs import store_at
         from cnnlab.transfer.result import TransferResult
 
-        named = store_at(self.at.place.runs).named(self.at.name)
-        return TransferResult(named[-1]) if named else None
+        asked = {key: str(value) for key, value in self._asked.content.items()}
+        for run in reversed(store_at(self.at.place.runs).named(self.at.name)):
+            if {key: str(value) for key, value in run.recipe.items() if key not in ("data", "backbones")} == asked:
+                return TransferResult(run)
+        return None
 
     def runs(self) -> "dict[str, Run]":
         """The run of the transfer, by its name."""
@@ -298,8 +304,8 @@ def _read_metric(where: str, metric: str | None) -> str | None:
     :raises UsageError: for one that it has not.
     """
     name = None if metric is None else metric.removeprefix("validation_")
-    if name is not None and name not in _METRICS:
-        raise UsageError(f"{where}: a transfer has no metric {metric!r}. {suggestion(str(name), _METRICS)}")
+    if name is not None and name not in METRICS:
+        raise UsageError(f"{where}: a transfer has no metric {metric!r}. {suggestion(str(name), METRICS)}")
     return name
 
 
