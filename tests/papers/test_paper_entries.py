@@ -311,7 +311,8 @@ def test_claims_on_classifiers_are_judged_by_repeats_on_the_same_pictures(
     paper = Paper(write_paper(scores={**NO_COMMANDS, **changes}), runs=tmp_path / "runs")
     result = paper.run("scores")
     assert {claim.says: claim.verdict for claim in result.claims} == rules
-    assert "%" in result.claims[5].why
+    assert result.claims[5].why.startswith("Best is knn on pixels: 9")
+    assert "simultaneous 95% interval" in result.claims[5].why
     assert [number.word for number in result.numbers] == ["better"]
     text = (paper.folder / "scores.yaml").read_text()
     (paper.folder / "scores.yaml").write_text(text.replace("repeats: 10", "repeats: 11"))

@@ -221,9 +221,10 @@ class _Rows:
         groups = [[row] for row in rows] if claim.setting is None else [rows]
         level = 1 - _ERROR_RATE / rules / len(groups)
         found = [self._interval([self._scores(row, metric) for row in group], rows[0], level) for group in groups]
-        mean, interval = max(found, key=lambda each: each[0])
-        told = POINTS.value(mean)
-        told += "." if interval is None else f" (95% interval {POINTS.range(interval.low, interval.high)}%)."
+        place = max(range(len(found)), key=lambda each: found[each][0])
+        mean, interval = found[place]
+        told = f"Best is {self._label(rows[place])}: " if claim.setting is None else ""
+        told += f"{POINTS.value(mean)}{_reach(interval, sign=False, unit='%')}."
         known = [(interval.low, interval.high) for _, interval in found if interval is not None]
         if len(known) < len(found):
             return "undecided", f"{told} {_FEW}"
@@ -356,5 +357,11 @@ def _amount(amount: Amount) -> float:
 
 
 def _told(mean: float, interval: Interval | None) -> str:
-    words = "" if interval is None else f" (95% interval {POINTS.range(interval.low, interval.high, sign=True)} points)"
-    return f"{POINTS.signed(mean)}{words}"
+    return f"{POINTS.signed(mean)}{_reach(interval, sign=True, unit=' points')}"
+
+
+def _reach(interval: Interval | None, *, sign: bool, unit: str) -> str:
+    """An interval that holds together with those of all other rules of the entry."""
+    if interval is None:
+        return ""
+    return f" (simultaneous 95% interval {POINTS.range(interval.low, interval.high, sign=sign)}{unit})"
