@@ -27,6 +27,7 @@ from cnnlab.studies.claim_grammar import (
     read_claim,
 )
 from cnnlab.studies.study_file import PublishedTable, TableRow
+from cnnlab.transfer.record import METRICS
 
 if TYPE_CHECKING:
     from cnnlab.runs import Run
@@ -40,7 +41,6 @@ _ERROR_RATE = 0.05
 _POINT = 0.01
 _NO_ROWS = "There are no such rows here."
 _FEW = "Repeats are too few, or all agree."
-_METRICS = ("macro_f1", "accuracy")
 
 
 class TransferEntry:
@@ -79,7 +79,7 @@ class TransferEntry:
             return
         parts = self._asked.parts
         known = [*(str(call.short) for call in parts.classifiers), *(str(grid.call) for grid in parts.grids)]
-        if not any(_is_same(classifier, each) for each in known):
+        if not any(_is_same(_in_short("classifier", classifier), each) for each in known):
             raise UsageError(
                 f"claims: {rule!r}: there is no classifier {classifier!r}. {suggestion(classifier, known)}"
             )
@@ -117,12 +117,18 @@ class TransferEntry:
 
     @cached_property
     def made(self) -> "TransferResult | None":
-        """The transfer that is there; None before it was made."""
+        """The transfer that is there; None before it was made, or where something else is asked for since.
+
+        Whether data and weights are the same is known once it is run.
+        """
         from cnnlab.runs import store_at
         from cnnlab.transfer.result import TransferResult
 
-        named = store_at(self.at.place.runs).named(self.at.name)
-        return TransferResult(named[-1]) if named else None
+        asked = {key: str(value) for key, value in self._asked.content.items()}
+        for run in reversed(store_at(self.at.place.runs).named(self.at.name)):
+            if {key: str(value) for key, value in run.recipe.items() if key not in ("data", "backbones")} == asked:
+                return TransferResult(run)
+        return None
 
     def runs(self) -> "dict[str, Run]":
         """The run of the transfer, by its name."""
@@ -174,7 +180,7 @@ class _Rows:
         return [
             row
             for row in self.record.rows
-            if all(_is_same(str(value), self._facts(row)[axis]) for axis, value in values.items())
+            if all(_is_same(_in_short(axis, value), self._facts(row)[axis]) for axis, value in values.items())
         ]
 
     def published(self, row: TableRow, table: PublishedTable) -> list[float]:
@@ -215,9 +221,10 @@ class _Rows:
         groups = [[row] for row in rows] if claim.setting is None else [rows]
         level = 1 - _ERROR_RATE / rules / len(groups)
         found = [self._interval([self._scores(row, metric) for row in group], rows[0], level) for group in groups]
-        mean, interval = max(found, key=lambda each: each[0])
-        told = POINTS.value(mean)
-        told += "." if interval is None else f" (95% interval {POINTS.range(interval.low, interval.high)}%)."
+        place = max(range(len(found)), key=lambda each: found[each][0])
+        mean, interval = found[place]
+        told = f"Best is {self._label(rows[place])}: " if claim.setting is None else ""
+        told += f"{POINTS.value(mean)}{_reach(interval, sign=False, unit='%')}."
         known = [(interval.low, interval.high) for _, interval in found if interval is not None]
         if len(known) < len(found):
             return "undecided", f"{told} {_FEW}"
@@ -298,9 +305,21 @@ def _read_metric(where: str, metric: str | None) -> str | None:
     :raises UsageError: for one that it has not.
     """
     name = None if metric is None else metric.removeprefix("validation_")
-    if name is not None and name not in _METRICS:
-        raise UsageError(f"{where}: a transfer has no metric {metric!r}. {suggestion(str(name), _METRICS)}")
+    if name is not None and name not in METRICS:
+        raise UsageError(f"{where}: a transfer has no metric {metric!r}. {suggestion(str(name), METRICS)}")
     return name
+
+
+def _in_short(axis: str, value: object) -> str:
+    """A value as rows bear it: without arguments of a classifier that are the defaults of it."""
+    from cnnlab.transfer.classifiers import read_classifiers
+
+    if axis != "classifier" or "(" not in str(value):
+        return str(value)
+    try:
+        return ", ".join(str(each.short) for each in read_classifiers([str(value)]))
+    except CnnlabError:
+        return str(value)
 
 
 def _is_same(asked: str, there: str) -> bool:
@@ -311,7 +330,8 @@ def _is_same(asked: str, there: str) -> bool:
         mine, theirs = read(asked), read(there)
     except CnnlabError:
         return False
-    return str(mine) == str(theirs) or (str(asked) == str(there).partition("(")[0])
+    # Calls compare by value: 10 is 10.0.
+    return mine == theirs or asked == there.partition("(")[0]
 
 
 def _table(content: Mapping[str, Any]) -> PublishedTable:
@@ -337,5 +357,11 @@ def _amount(amount: Amount) -> float:
 
 
 def _told(mean: float, interval: Interval | None) -> str:
-    words = "" if interval is None else f" (95% interval {POINTS.range(interval.low, interval.high, sign=True)} points)"
-    return f"{POINTS.signed(mean)}{words}"
+    return f"{POINTS.signed(mean)}{_reach(interval, sign=True, unit=' points')}"
+
+
+def _reach(interval: Interval | None, *, sign: bool, unit: str) -> str:
+    """An interval that holds together with those of all other rules of the entry."""
+    if interval is None:
+        return ""
+    return f" (simultaneous 95% interval {POINTS.range(interval.low, interval.high, sign=sign)}{unit})"

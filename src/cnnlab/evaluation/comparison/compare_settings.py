@@ -63,8 +63,7 @@ def compare_settings(
     :param baseline: the setting to compare each other with; None for all pairs.
     :param planned: pairs of settings, the first to be compared with the second; in place of ``baseline``.
     :param level: 0.95 holds the chance of any false call among all differences at 5%.
-    :param smallest: the smallest difference of interest, in the metric's units; None reckons the repeats that are
-        lacking for the difference observed.
+    :param smallest: difference of interest, in the metric's units; None reckons the repeats lacking for that observed.
     :param test: ``pooled`` for whoever knows that all settings scatter alike: one variance for all of them, with
         Dunnett's test (1955) against a baseline and Tukey's among all pairs; where values are missing, their
         generalisation to the multivariate t. ``paired`` t or ``permutation`` for every pair by itself.
@@ -75,28 +74,22 @@ def compare_settings(
     :param within: what a value can be at all, such as (0, 1): no interval of a difference goes beyond.
     :raises UsageError: for a baseline or planned settings that are not there, or seeds or settings that occur twice.
     """
-    if test not in _TESTS:
-        raise UsageError(f"there is no test {test!r}. {suggestion(test, _TESTS)}")
+    _check_test(test)
     names, table = _read(values, baseline)
     question = _Question(level, higher_is_better, unit, smallest, within)
     family, pairs = _family(names, baseline, planned)
     plan = choose_tests(table, pairs, family, level=level, test=test, blocked=blocked, step=step)
     pair_tests = _adjusted([compare_pair(plan, pair, smallest) for pair in pairs], plan)
+    pooled = plan.pooled if plan.pooled and plan.pooled.df else None
     return Comparisons(
-        settings=tuple(
-            _summary(name, values.index, column, level, step, within)
-            for name, column in zip(names, table.T, strict=True)
-        ),
-        differences=tuple(
-            _difference(names, pair, pair_test, plan, question)
-            for pair, pair_test in zip(pairs, pair_tests, strict=True)
-        ),
+        settings=_summaries(names, values.index, table, question, step),
+        differences=tuple(_difference(names, *each, plan, question) for each in zip(pairs, pair_tests, strict=True)),
         baseline=baseline,
         level=level,
         higher_is_better=higher_is_better,
         unit=unit,
-        pooled_std=float(np.sqrt(plan.pooled.variance)) if plan.pooled and plan.pooled.df else None,
-        df=plan.pooled.df if plan.pooled and plan.pooled.df else None,
+        pooled_std=float(np.sqrt(pooled.variance)) if pooled else None,
+        df=pooled.df if pooled else None,
         blocked=plan.is_blocked,
         method=method(pair_tests),
         reason=reason(plan, pair_tests, baseline),
@@ -151,6 +144,11 @@ def compare_over_pairs(
         within=within,
     )
     return comparisons.differences[0]
+
+
+def _check_test(test: str) -> None:
+    if test not in _TESTS:
+        raise UsageError(f"there is no test {test!r}. {suggestion(test, _TESTS)}")
 
 
 def _read(values: "pd.DataFrame", baseline: str | None) -> tuple[list[str], Array]:
@@ -241,15 +239,19 @@ def _verdict(pair_test: PairTest, question: _Question) -> DifferenceVerdict:
     return "undecided"
 
 
-def _summary(
-    name: str, seeds: Any, column: Array, level: float, step: float, within: tuple[float, float] | None
-) -> SettingSummary:
-    values = {seed: float(value) for seed, value in zip(seeds, column, strict=True) if np.isfinite(value)}
-    numbers = list(values.values())
-    return SettingSummary(
-        name,
-        values,
-        mean=fmean(numbers) if numbers else None,
-        std=stdev(numbers) if len(numbers) > 1 else None,
-        interval=mean_interval(numbers, level, within, step),
-    )
+def _summaries(
+    names: Sequence[str], seeds: Any, table: Array, question: _Question, step: float
+) -> tuple[SettingSummary, ...]:
+    found = []
+    for name, column in zip(names, table.T, strict=True):
+        values = {seed: float(value) for seed, value in zip(seeds, column, strict=True) if np.isfinite(value)}
+        numbers = list(values.values())
+        summary = SettingSummary(
+            name,
+            values,
+            mean=fmean(numbers) if numbers else None,
+            std=stdev(numbers) if len(numbers) > 1 else None,
+            interval=mean_interval(numbers, question.level, question.within, step),
+        )
+        found.append(summary)
+    return tuple(found)

@@ -14,7 +14,7 @@ are not ranked by it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -30,7 +30,7 @@ from cnnlab.explain.honesty.methods import Edges, attributed, settled_targets, s
 from cnnlab.explain.honesty.randomised_copies import Draw, Randomiser, copied, steps_from_top
 from cnnlab.explain.honesty.similarity import SIMILARITIES, Array, Similarity, is_blank, similarities
 from cnnlab.explain.targets import Score
-from cnnlab.models import given_pixels, on_device
+from cnnlab.models import Predictable, given_pixels, on_device
 
 Verdict: TypeAlias = Literal["fails", "fails in part", "passes", "undecided"]
 THRESHOLD = 0.5
@@ -189,32 +189,24 @@ def randomisation_test(
         as of :func:`~cnnlab.explain.attribute`.
     :param draws: how often the network is made random.
     :param steps: at most so many from the top down; with more layers than these, neighbours go together.
-    :param how: ``fresh`` for weights as a new layer has them, ``shuffled`` for the trained ones in random order.
-    :param seed: of the random weights.
+    :param how: ``fresh`` for weights as of a new layer, ``shuffled`` for the trained ones in random order; by ``seed``.
     :param threshold: a rank correlation from which on maps count as staying what they were.
     :raises UsageError: for what cannot be meant, and for a network that cannot be copied.
     """
     _check(draws, steps, how, threshold)
     predictor = predictor_of(model, device=device)
     pixels = given_pixels(images, predictor.classifier.shape)
-    options: dict[str, Any] = {"score": score, "device": predictor.device}
-    found: list[dict[Similarity, Array]] = []
-    random_edges = []
     with predictor.placed() as placed:
-        first = attributed(placed, pixels, method, target, layer, **options)
-        edges = attributed(placed, pixels, Edges.name, None, None, **options)
+        first = attributed(placed, pixels, method, target, layer, score=score, device=predictor.device)
+        edges = attributed(placed, pixels, Edges.name, None, None, score=score, device=predictor.device)
         same = settled_targets(first, placed)
         cascade = steps_from_top(placed, on_device(pixels[:1], placed), steps)
-        for draw in range(draws):
-            random = Randomiser(copied(placed), how, seed, draw)
-            for step in cascade:
-                random.randomise(step)
-                after = attributed(random.model, pixels, method, same, layer, **options)
-                found.append(similarities(first, after))
-            random_edges.append(_likeness(after, edges))
+        found, random_edges = _over_draws(
+            (Randomiser(copied(placed), how, seed, draw).down(cascade) for draw in range(draws)),
+            lambda random: attributed(random, pixels, method, same, layer, score=score, device=predictor.device),
+            (first, edges),
+        )
     shape, blank = (draws, len(cascade), len(pixels)), is_blank(first)
-    # Edges are those of the picture, whatever the weights are.
-    unchanged = similarities(edges, edges)["absolute"]
     return RandomisationTest(
         method=short_name(method),
         layer=first.layer,
@@ -222,14 +214,35 @@ def randomisation_test(
         similarity={
             name: np.where(blank, math.nan, np.reshape([each[name] for each in found], shape)) for name in SIMILARITIES
         },
-        control=np.broadcast_to(unchanged, shape),
+        # Edges are those of the picture, whatever the weights are.
+        control=np.broadcast_to(similarities(edges, edges)["absolute"], shape),
         edges=_likeness(first, edges),
-        random_edges=np.stack(random_edges),
+        random_edges=random_edges,
         how=how,
         threshold=threshold,
         level=level,
         notes=tuple(_notes(first, blank.tolist())),
     )
+
+
+def _over_draws(
+    draws: Iterable[Iterable[Predictable]],
+    explained: Callable[[Predictable], Attribution],
+    beside: tuple[Attribution, Attribution],
+) -> tuple[list[dict[Similarity, Array]], Array]:
+    """How like the first the maps are at each step of each draw, and how like the edges at the end of each.
+
+    :param draws: the model at each step, one draw after another.
+    :param beside: the first, and the edges.
+    """
+    first, edges = beside
+    found, at_end = [], []
+    for steps in draws:
+        for model in steps:
+            after = explained(model)
+            found.append(similarities(first, after))
+        at_end.append(_likeness(after, edges))
+    return found, np.stack(at_end)
 
 
 def _likeness(found: Attribution, edges: Attribution) -> Array:

@@ -1,7 +1,7 @@
 """Copies of a model whose weights are random, layer by layer from the top down."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal, TypeAlias
@@ -143,6 +143,12 @@ class Randomiser:
         self.model, self.how, self.seed, self.draw = model, how, seed, draw
         self._places = {name: place for place, (name, _) in enumerate(model.named_modules())}
         self._done: set[int] = set()
+
+    def down(self, cascade: Iterable[Step]) -> Iterator[Predictable]:
+        """The model after each step, the same one."""
+        for step in cascade:
+            self.randomise(step)
+            yield self.model
 
     def randomise(self, step: Step) -> None:
         """Makes the weights of a step random; a weight that several layers share, once."""

@@ -130,18 +130,15 @@ def removal_curves(
     :param method: one of :data:`~cnnlab.explain.ATTRIBUTIONS`, a control, or an :class:`~cnnlab.explain.Attribution` of
         these pictures; other arguments as of :func:`~cnnlab.explain.attribute`.
     :param steps: into which the pixels are divided.
-    :param draws: of random orders of each picture.
+    :param draws: of random orders of each picture, by ``seed``.
     :param deletion_baseline: in the place of a pixel that is deleted: a number from 0 (black) to 1, ``mean`` for the
         mean colour of the training, ``blur`` for the picture smoothed by an eighth of its shorter side, or pictures.
     :param insertion_baseline: in the place of one that is not inserted yet. The paper inserts into a blurred picture,
         whose borders give nothing away.
     :param score: what is scored, ``probability`` or the raw ``output``; the probability unless a number is predicted.
     :param explained: the score that the maps are of.
-    :param seed: of the random orders.
     """
-    for name, count, least in (("steps", steps, 1), ("draws", draws, 0)):
-        if count < least:
-            raise UsageError(f"{name} is {least} or more; got {count}.")
+    _check_counts(steps, draws)
     predictor = predictor_of(model, device=device)
     pixels = given_pixels(images, predictor.classifier.shape)
     with predictor.placed() as placed:
@@ -149,8 +146,7 @@ def removal_curves(
         found = (
             method if isinstance(method, Attribution) else attributed(placed, pixels, method, target, layer, **options)
         )
-        if found.maps().shape != (len(pixels), *pixels.shape[2:]):
-            raise UsageError(f"the attribution is of other pictures: {found!r} for {len(pixels)} of them.")
+        _check_pictures(found, pixels)
         wanted = Target(placed, settled_targets(found, placed), len(pixels), score or _likeliest_score(placed, found))
     maps = found.maps()
     orders = [_order(maps, seed), *(_order(np.zeros_like(maps), seed, draw) for draw in range(draws))]
@@ -169,6 +165,17 @@ def removal_curves(
         level=level,
         notes=found.notes,
     )
+
+
+def _check_counts(steps: int, draws: int) -> None:
+    for name, count, least in (("steps", steps, 1), ("draws", draws, 0)):
+        if count < least:
+            raise UsageError(f"{name} is {least} or more; got {count}.")
+
+
+def _check_pictures(found: Attribution, pixels: Tensor) -> None:
+    if found.maps().shape != (len(pixels), *pixels.shape[2:]):
+        raise UsageError(f"the attribution is of other pictures: {found!r} for {len(pixels)} of them.")
 
 
 def _area(scores: Array, shares: Array) -> Array:

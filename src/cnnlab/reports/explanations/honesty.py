@@ -76,7 +76,6 @@ class HonestyFigures(Kind):
         over = f"Of {subject.name}, on {pictures.of}{subject.about}"
         order = subject.pixel_order()
         over = f"{over}. {order.rstrip('.')}" if order else over
-        scored = ranking.curves[0].score
         figures = [
             figure_with_title(
                 "honesty randomisation",
@@ -87,7 +86,7 @@ class HonestyFigures(Kind):
             figure_with_title(
                 "honesty removal",
                 f"Deletion and insertion, {subject.name}",
-                f"{areas_sentence(ranking, scored)} {ranking.measures['deletion'].sentence} "
+                f"{areas_sentence(ranking, ranking.curves[0].score)} {ranking.measures['deletion'].sentence} "
                 f"{ranking.measures['insertion'].sentence} {over}.",
                 partial(draw_removal_curves, ranking.curves),
             ),

@@ -87,4 +87,5 @@ def _lay_out(figure: "Figure") -> None:
     finally:
         figure.set_canvas(canvas)
         figure.set_dpi(dpi)
-    figure.set_layout_engine("none")
+    # With "none", a placeholder would stand there, for which savefig draws twice as well.
+    figure.set_layout_engine(None)
