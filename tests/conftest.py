@@ -117,7 +117,8 @@ def _loaded_once(_shared_cache: Path) -> BaseContext:
     import torch.multiprocessing
 
     context: BaseContext = torch.multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["cnnlab.studies.execution.worker", "cnnlab.training.api"])
+    loaded = ["cnnlab.studies.execution.worker", "cnnlab.training.api", "torch.fx.experimental.symbolic_shapes"]
+    context.set_forkserver_preload(loaded)
     forkserver.ensure_running()
     return context
 

@@ -197,6 +197,19 @@ def test_second_load_decodes_nothing(write: Write, files: Files, monkeypatch: py
     assert data.statistics(second.train) == data.statistics(TensorImages(first.train.pixels()))
 
 
+def test_a_size_that_all_pictures_have_decodes_nothing_anew_and_another_does(
+    write: Write, files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(files(SPLITS))
+    plain, cropped = data.load_data(path), data.load_data(f"folder({path}, size=[4, 5])")
+    assert plain.train.shape == (3, 4, 6) and cropped.train.shape == (3, 4, 5)
+    refuse_to_decode(monkeypatch)
+    sized = data.load_data(f"folder({path}, size=[4, 6], resize=crop)")
+    assert sized.digest == plain.digest and torch.equal(sized.test.batch([1, 0])[0], plain.test.batch([1, 0])[0])
+    with pytest.raises(AssertionError, match="decoded again"):
+        data.load_data(f"folder({path}, size=[6, 4])")
+
+
 def test_moved_images_are_known_by_their_content(
     write: Write, files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cnnlab.cli.app import command_tree
 from cnnlab.core.files import cache_folder
 
 from . import kinds as _registers_the_kinds  # noqa: F401
@@ -120,6 +121,8 @@ def prepare(home: Path, names: Sequence[str]) -> Samples:
         run(line.split(), trial, None)
     for name in ("data.h5", "photos.zip", "table.csv"):
         run(["data", "check", name, "-q"], trial, None)
+    # Put together once, and not in each process that is forked.
+    command_tree()
     gc.collect()
     gc.freeze()
     return samples

@@ -170,10 +170,10 @@ def run_alone(work: Callable[[], object], folder: Path) -> None:
 
 def call(words: tuple[str, ...]) -> int:
     """The exit code of a command line, run here."""
-    from cnnlab.cli.app import app
+    from cnnlab.cli.app import command_tree
 
     try:
-        app(list(words), prog_name="cnnlab")
+        command_tree().main(list(words), prog_name="cnnlab")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
     return 0

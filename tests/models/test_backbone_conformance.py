@@ -142,7 +142,9 @@ def test_thirty_two_images_are_learnt_by_heart(spec: str) -> None:
         network = models.build_network(STEADY.get(spec, spec), COLOUR, 10).to(memory_format=torch.channels_last)
     images = torch.rand(32, *COLOUR, generator=seeds.generator(0, "pictures")) - 0.5
     labels = torch.arange(32) % 10
-    optimizer = torch.optim.Adam(network.parameters(), 3e-4 if spec == "alexnet" else 1e-3, fused=True)
+    # Chains without normalisation get there by small steps.
+    rate = 4e-4 if spec in STEADY else 1e-3
+    optimizer = torch.optim.Adam(network.parameters(), rate, fused=True)
     for _ in range(120):
         outputs = network(images)
         if (outputs.argmax(1) == labels).all():

@@ -106,7 +106,7 @@ def knobs(draw):
     return f"{entry.name}({', '.join([*width, *(f'{name}={draw(values)}' for name in chosen)])})"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(knobs(), st.sampled_from([(1, 8, 8), (3, 16, 20)]))
 def test_any_knobs_of_an_architecture_run_or_are_refused(spec, shape):
     # The networks of other libraries hold hundreds of megabytes, so they are followed without memory.

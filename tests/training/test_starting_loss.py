@@ -55,6 +55,7 @@ OTHERS = [
 NAMED = [entry.name for entry in models.architectures if entry.name not in ("timm", "joined")]
 HEAVY = ["vgg16", "vgg19", "resnet", "resnet18", "resnet34", "resnet50", "resnet50v2", "efficientnetv2-b0"]
 HEAVY += ["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2", "alexnet", "wide-resnet"]
+HEAVY += ["ccpccpccp", "cnn-4", "convnet", "vgg-like", "timm(resnet10t)"]
 """Computed once, and only their heads drawn for each number of outputs."""
 
 

@@ -51,8 +51,12 @@ def _die_at(files: Any, fatal: int) -> None:
 
 def serve() -> None:
     # All that a training imports sooner or later, so that victims need not.
-    for module in ("cnnlab.training.api", "cnnlab.runs.run_schema", "sklearn.datasets", "pandas"):
+    # With the symbolic shapes of torch comes SymPy, which takes as long to load as a victim trains.
+    modules = ("cnnlab.training.api", "cnnlab.runs.run_schema", "sklearn.datasets", "pandas")
+    for module in (*modules, "torch.fx.experimental.symbolic_shapes"):
         importlib.import_module(module)
+    # A process that is killed leaves what it wrote to the system, whether or not that is on the disk yet.
+    os.fsync = os.fstat  # type: ignore[assignment]
 
     print("ready", flush=True)
     for line in sys.stdin:

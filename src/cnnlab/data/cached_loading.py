@@ -2,6 +2,7 @@
 
 from bisect import bisect
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -56,7 +57,7 @@ def inspect(reading: Reading, *, strict: bool = False) -> CacheEntry:
         return _in_memory(reading, strict)
     kinds: dict[str, tuple[CacheKind, ...]] = {"auto": ("raw", "encoded"), "raw": ("raw",), "encoded": ("encoded",)}
     for kind in kinds[options.cache]:
-        entry = open_entry(entry_folder(reading, kind))
+        entry = open_entry(entry_folder(reading, kind)) or _as_they_are(reading, kind)
         if entry is not None:
             return entry
     try:
@@ -68,6 +69,16 @@ def inspect(reading: Reading, *, strict: bool = False) -> CacheEntry:
             raise
         warn(f"The decoded pictures are kept in memory only, this time: {error}")
         return _in_memory(reading, strict)
+
+
+def _as_they_are(reading: Reading, kind: CacheKind) -> CacheEntry | None:
+    """What is kept of the pictures without a size, where all of them have the size that is asked for anyway."""
+    sides = reading.options.sides
+    if sides is None:
+        return None
+    plain = replace(reading.options, size=None, resize="squash", resampling="bilinear")
+    entry = open_entry(entry_folder(replace(reading, options=plain), kind))
+    return entry if entry and all(part.shape[1:] == sides for part in entry.parts.values()) else None
 
 
 def _note(reading: Reading) -> None:
