@@ -15,7 +15,7 @@ from cnnlab.models.modules import GlobalPool
 from cnnlab.models.shapes import Shape
 
 _KNOWN = (Sequential, GlobalPool, Resize, GreyToColour)
-_RANDOM = (nn.modules.dropout._DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
+RANDOM_LAYERS = (nn.modules.dropout._DropoutNd, nn.RReLU, nn.FractionalMaxPool2d, nn.FractionalMaxPool3d)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _is_the_same_in_training(module: nn.Module) -> bool:
     """Of a module without weights and statistics: those of torch and some of ours, but for what is random."""
     is_known = type(module).__module__.startswith("torch.nn.modules") or isinstance(module, _KNOWN)
     holds_state = bool(module._parameters or module._buffers)
-    return is_known and not holds_state and not isinstance(module, _RANDOM)
+    return is_known and not holds_state and not isinstance(module, RANDOM_LAYERS)
 
 
 class Remainder(nn.Module):

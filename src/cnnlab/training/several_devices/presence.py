@@ -1,0 +1,22 @@
+"""Whether this process is one of several that train one network; told without importing torch."""
+
+import os
+
+RENDEZVOUS = "CNNLAB_RENDEZVOUS"
+"""The file by which the processes find each other that cnnlab itself starts."""
+_OF_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+MEANT_FOR_ONE = ("train", "resume", "extend")
+"""The commands that several processes carry out together."""
+
+
+def is_one_of_several() -> bool:
+    """Whether ``torchrun``, or cnnlab itself, started this process as one of several."""
+    if RENDEZVOUS in os.environ:
+        return True
+    size = os.environ.get("WORLD_SIZE", "1")
+    return all(name in os.environ for name in _OF_TORCHRUN) and size.isdecimal() and int(size) > 1
+
+
+def is_started_by_cnnlab() -> bool:
+    """Whether it was cnnlab."""
+    return RENDEZVOUS in os.environ
