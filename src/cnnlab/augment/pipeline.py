@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from cnnlab.augment.catalogue import augmentations
 from cnnlab.augment.device_transfer import move
 from cnnlab.augment.errors import OperationError
-from cnnlab.augment.fusion import AnyStage, stages
+from cnnlab.augment.fusion import AnyStage, ColourRun, GeometricRun, stages
 from cnnlab.augment.operation import Info, Operation, Parameters, Shape, SoftTargets
 from cnnlab.augment.padding import fills
 from cnnlab.augment.sampling import Spread
@@ -138,6 +138,29 @@ class Pipeline:
         channels, height, width = images.shape[1:]
         info = Info(len(images), (channels, height, width), epoch, ids.cpu())
         return self.apply(images, targets, self.draw(seeds.generator(seed, "augment", epoch, step), info))
+
+    def on_part(
+        self, images: Tensor, targets: SoftTargets, part: slice, *, seed: int, epoch: int, step: int, ids: Tensor
+    ) -> tuple[Tensor, SoftTargets]:
+        """As the call, for some pictures of a batch: they become what they would in the whole of it.
+
+        :param images: those at the places ``part`` of the batch, and ``targets`` theirs; ``ids`` are of the whole.
+        :raises ValueError: where pictures are blended, which takes all of them.
+        """
+        if self.mixes:
+            raise ValueError(f"{self.spec} blends pictures of the whole batch")
+        if not self.stages or len(images) == 0:
+            return images, targets
+        channels, height, width = images.shape[1:]
+        info = Info(len(ids), (channels, height, width), epoch, ids.cpu())
+        drawn = self.draw(seeds.generator(seed, "augment", epoch, step), info)
+        if all(isinstance(stage, GeometricRun | ColourRun) for stage in self.stages):
+            return self.apply(images, targets, [{name: rows[part] for name, rows in each.items()} for each in drawn])
+        # What operations draw need not be a row a picture, such as the seed of noise: all others are black.
+        whole = images.new_zeros(len(ids), *images.shape[1:])
+        whole[part] = images
+        changed, _ = self.apply(whole, {}, drawn)
+        return changed[part], targets
 
 
 def pipeline(spec: object) -> Pipeline:

@@ -49,6 +49,11 @@ def shows_bars() -> bool:
     return not is_quiet() and (sys.stderr.isatty() or notebook.is_here())
 
 
+def prints_notes() -> bool:
+    """Whether notes go anywhere just now."""
+    return not is_quiet() and _log.isEnabledFor(logging.INFO)
+
+
 class NoteHandler(logging.Handler):
     """Prints notes to whatever is standard error just then: a progress bar puts itself in its place.
 

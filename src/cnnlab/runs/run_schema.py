@@ -34,6 +34,8 @@ class _Execution(_Facts):
     parts: _Positive | None = None
     compile: bool | None = None
     kernels: Literal["native", "torch"] | None = None
+    devices: _Positive | None = None
+    sync_batchnorm: bool | None = None
 
 
 class _PrecisionChoice(_Facts):

@@ -1,10 +1,10 @@
 """Training from start to end: what ``cnnlab train``, ``resume`` and ``extend`` and their namesakes in Python do."""
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab import models
 from cnnlab.core import memory
@@ -29,8 +29,26 @@ from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
 from cnnlab.training.python_objects import extract_objects
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.several_devices.presence import PeerFailedError
+from cnnlab.training.several_devices.roles import (
+    among_devices,
+    at_own_device,
+    begin,
+    check_can_start,
+    check_devices,
+    check_size,
+    device_of,
+    devices_of,
+    following,
+    is_follower,
+    on_devices,
+    run_on_devices,
+)
 from cnnlab.training.short_recipe import given
 from cnnlab.training.signals import Interrupted, catching_signals
+
+if TYPE_CHECKING:
+    from cnnlab.training.several_devices.group import DeviceGroup
 
 _MOST_DIGITS = 12
 
@@ -66,37 +84,68 @@ def train(
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
     """
     check_callbacks(callbacks)
-    with showing(progress):
+    with showing(progress), among_devices() as group:
         memory.ask_for_large_pages()
         store = store_at(runs)
         setup = read_setup(recipe, keys, store, data_dir=data_dir, offline=offline, datasets=datasets)
+        place = {"data_dir": data_dir, "offline": offline}
+        train_one = partial(train_setup, again=again, callbacks=callbacks, place=place, group=group)
         if setup.recipe.folds is None or setup.recipe.fold is not None:
-            return train_setup(setup, store, again=again, callbacks=callbacks)
-        train_one = partial(train_setup, again=again, callbacks=callbacks)
+            return train_one(setup, store)
+        if group is not None:
+            raise UsageError(
+                f"folds are trainings of their own, and {group.size} processes were started for one. Write "
+                f"devices={group.size} instead of torchrun, which trains one fold after the other on all of them."
+            )
         made: Run = train_as("folds", setup, store, train_one, again=again, offline=offline)
         return made
 
 
-def train_setup(setup: TrainingSetup, store: RunStore, *, again: bool, callbacks: Sequence[Callback]) -> Run:
-    """Trains what is ready to be trained, or finds it done, as :func:`train`."""
+def train_setup(
+    setup: TrainingSetup,
+    store: RunStore,
+    *,
+    again: bool,
+    callbacks: Sequence[Callback],
+    place: Mapping[str, Any] | None = None,
+    group: "DeviceGroup | None" = None,
+) -> Run:
+    """Trains what is ready to be trained, or finds it done, as :func:`train`.
+
+    :param place: where data is looked for, as :func:`train` takes it, for processes that are started for it.
+    :param group: of devices that train together, this one among them.
+    """
     with announcing("looking for runs of this recipe"):
-        same = store.by_digest(setup.digest)
+        same = [] if is_follower(group) else store.by_digest(setup.digest)
     finished = [run for run in same if run.status == "finished"]
     for run in same:
         keep_places(run, setup.recipe.to_dict())
     check_mirrors(setup.recipe.mirror)
-    if finished and not again:
-        note_finished(finished[0])
-        with mirrored(finished[0].folder, setup.recipe.mirror):
-            pass
-        return _tidied(finished[0])
     unfinished = [run for run in same if run.status != "finished"]
-    if unfinished and not again:
-        note(f"Going on with {unfinished[0].folder}.")
-        return _go_on(unfinished[0], setup, callbacks)
+    found = next(iter([] if again else [*finished, *unfinished]), None)
+    if group is not None:
+        check_size(group, setup.recipe)
+        folder = group.share(None if found is None else str(found.folder.absolute()))
+        found = found or (None if folder is None else Run(folder))
+    if found is not None and found.status == "finished":
+        note_finished(found)
+        if is_follower(group):
+            return found
+        with mirrored(found.folder, setup.recipe.mirror):
+            pass
+        return _tidied(found)
+    devices = setup.recipe.devices or devices_of(found)
+    if group is None and devices > 1:
+        request = {"recipe": setup.recipe.to_dict(), "runs": str(store.root), "again": again, **(place or {})}
+        check_can_start(setup, devices, callbacks)
+        check_devices(setup, devices, device_of(found) or setup.recipe.device)
+        return run_on_devices(devices, "train", request)
+    if found is not None:
+        note(f"Going on with {found.folder}.")
+        return _go_on(found, setup, callbacks, group)
     # Not their number: one in between may have been deleted.
     repeat = max((run.repeat for run in same), default=0) + 1
-    return _start(setup, store, repeat=repeat, callbacks=callbacks)
+    return _start(setup, store, repeat=repeat, callbacks=callbacks, group=group)
 
 
 def resume(
@@ -107,6 +156,7 @@ def resume(
     network: OwnNetwork | None = None,
     data_dir: str | Path | None = None,
     offline: bool = False,
+    devices: int | None = None,
     callbacks: Sequence[Callback] = (),
     progress: bool | None = None,
 ) -> Run:
@@ -115,16 +165,17 @@ def resume(
     :param data: the arrays, where the run was trained on some given in Python.
     :param network: the network of one's own that it was started with, or what makes it, where this process does not
         know it.
+    :param devices: how many train together from here on; as many as until now unless given.
     :raises UsageError: when the data is no longer what the run was started on.
     """
     check_callbacks(callbacks)
-    with showing(progress):
+    with showing(progress), among_devices() as group:
         memory.ask_for_large_pages()
         found = store_at(runs).find(run)
         found.check_trained()
         if found.status == "finished":
             note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
-            return _tidied(found)
+            return found if is_follower(group) else _tidied(found)
         if network is not None:
             give_network(found.recipe["model"], network)
         _, _, given = extract_objects(None, {} if data is None else {"data": data})
@@ -137,7 +188,13 @@ def resume(
                 f"{found.folder / 'recipe.yaml'}"
             )
         check_mirrors(setup.recipe.mirror)
-        return _go_on(found, setup, callbacks)
+        if group is None and (devices or devices_of(found)) > 1:
+            count = devices or devices_of(found)
+            check_can_start(setup, count, callbacks, is_given=given is not None or network is not None)
+            check_devices(setup, count, device_of(found) or setup.recipe.device)
+            request = {"run": str(found.folder), "data_dir": data_dir, "offline": offline, "devices": count}
+            return run_on_devices(count, "resume", request)
+        return _go_on(found, setup, callbacks, group)
 
 
 def extend(
@@ -207,14 +264,27 @@ def _more_epochs(parent: Run, epochs: int | str) -> int:
     return more
 
 
-def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Sequence[Callback]) -> Run:
+def _start(
+    setup: TrainingSetup,
+    store: RunStore,
+    *,
+    repeat: int,
+    callbacks: Sequence[Callback],
+    group: "DeviceGroup | None",
+) -> Run:
     recipe = setup.recipe
     for text in () if recipe.quick else without_effect(recipe, setup.plan):
         warn(text)
     classifier = build_classifier(setup)
     if setup.start is not None and (told := seen_at_another_size(recipe, classifier)):
         note(told)
+    if is_follower(group):
+        execution, follower = following(group)
+        return _train(setup, classifier, execution, follower, (), group)
     execution, choice = choose_execution(setup, classifier)
+    if group is not None:
+        execution = on_devices(execution, recipe, group.size)
+        check_devices(setup, group.size, execution.device)
     writer = RunWriter.create(
         store.root,
         digest=setup.digest,
@@ -235,7 +305,7 @@ def _start(setup: TrainingSetup, store: RunStore, *, repeat: int, callbacks: Seq
         | ({} if setup.start is None else {"weights": setup.start.record(recipe, classifier)}),
     )
     note(describe_execution(execution, choice))
-    return _train(setup, classifier, execution, writer, callbacks)
+    return _train(setup, classifier, execution, writer, callbacks, group)
 
 
 def _tidied(run: Run) -> Run:
@@ -245,25 +315,54 @@ def _tidied(run: Run) -> Run:
     return run
 
 
-def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback]) -> Run:
+def _go_on(
+    run: Run, setup: TrainingSetup, callbacks: Sequence[Callback], group: "DeviceGroup | None"
+) -> Run:
+    if is_follower(group):
+        classifier = build_classifier(setup)
+        execution, follower = following(group)
+        return _train(setup, classifier, execution, follower, (), group)
     execution = Execution.from_dict(run.info.get("execution") or {})
+    count, before = 1 if group is None else group.size, execution.devices
+    if count != before:
+        execution = on_devices(execution, setup.recipe, count)
+    if group is not None:
+        check_devices(setup, count, execution.device)
     note(describe_execution(execution, None))
-    return _train(setup, build_classifier(setup), execution, RunWriter.open(run.folder), callbacks)
+    classifier = build_classifier(setup)
+    return _train(setup, classifier, execution, RunWriter.open(run.folder), callbacks, group, before)
 
 
 def _train(
-    setup: TrainingSetup, classifier: Classifier, execution: Execution, writer: RunWriter, callbacks: Sequence[Callback]
+    setup: TrainingSetup,
+    classifier: Classifier,
+    execution: Execution,
+    writer: RunWriter,
+    callbacks: Sequence[Callback],
+    group: "DeviceGroup | None",
+    devices_before: int | None = None,
 ) -> Run:
     following = mirrored(writer.folder, setup.recipe.mirror)
     with writer, catching_signals() as stop_request, execution.applied(), following as tell:
-        trainer = Trainer(Job(setup, classifier, execution, writer, (*callbacks, tell)), stop_request)
+        if group is not None or devices_before not in (None, execution.devices):
+            begin(execution, writer, classifier, group, devices_before)
+        here = at_own_device(group, execution)
+        trainer = Trainer(Job(setup, classifier, here, writer, (*callbacks, tell), group), stop_request)
         try:
-            trainer.run()
+            with nullcontext() if group is None else group.failing_together():
+                trainer.run()
         except Interrupted:
             raise
         except DivergedError as error:
-            diagnosis = trainer.why_diverged(error)
+            diagnosis = None if is_follower(group) else trainer.why_diverged(error)
             writer.fail(str(error), **({} if diagnosis is None else {"diagnosis": diagnosis.to_dict()}))
+            if group is not None:
+                # Whoever leaves before the record is whole ends the others.
+                group.share()
+            raise
+        except PeerFailedError as error:
+            if error.is_told:
+                writer.fail(str(error))
             raise
         except Exception as error:
             # On a full disk there is no writing down why either; what the person reads must be the first error.

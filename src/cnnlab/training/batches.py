@@ -1,8 +1,8 @@
 """Batches for the loop: the order of each epoch, and the pictures gathered in time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,11 +18,15 @@ _SHARE_OF_DEVICE = 0.5
 
 @dataclass(frozen=True)
 class Batch:
-    """Some pictures with their places in the set: uint8 N×C×H×W and targets, on the device."""
+    """Some pictures with their places in the set: uint8 N×C×H×W and targets, on the device.
+
+    :param part: which of them are there, where this is not the only device; ``indices`` are always of all.
+    """
 
     indices: Tensor
     images: Tensor
     targets: Targets
+    part: slice | None = None
 
 
 class BatchLoader:
@@ -34,12 +38,25 @@ class BatchLoader:
         self.pixels = None if pixels is None else placed(pixels, device)
         self.targets = {name: column.to(device) for name, column in images.targets.items()}
 
-    def batches(self, indices: Tensor, size: int) -> Iterator[Batch]:
-        """The pictures at ``indices`` in this order, ``size`` at a time, the last batch perhaps smaller."""
+    def batches(
+        self, indices: Tensor, size: int, part_of: Callable[[int], slice] | None = None
+    ) -> Iterator[Batch]:
+        """The pictures at ``indices`` in this order, ``size`` at a time, the last batch perhaps smaller.
+
+        :param part_of: which of so many pictures of a batch are gathered; all of them unless given.
+        """
         chunks = torch.split(indices, max(1, min(size, len(indices))))
-        if self.pixels is not None:
-            return map(self._gather, chunks)
-        return self._read_ahead(chunks)
+        if part_of is not None:
+            return self._parts(chunks, [part_of(len(chunk)) for chunk in chunks])
+        return self._gathered(chunks)
+
+    def _gathered(self, chunks: Sequence[Tensor]) -> Iterator[Batch]:
+        return map(self._gather, chunks) if self.pixels is not None else self._read_ahead(chunks)
+
+    def _parts(self, chunks: Sequence[Tensor], parts: Sequence[slice]) -> Iterator[Batch]:
+        own = self._gathered([chunk[part] for chunk, part in zip(chunks, parts, strict=True)])
+        for chunk, part, batch in zip(chunks, parts, own, strict=True):
+            yield replace(batch, indices=chunk, part=part)
 
     def _gather(self, indices: Tensor) -> Batch:
         assert self.pixels is not None
@@ -53,7 +70,7 @@ class BatchLoader:
         there = indices.to(self.device)
         return Batch(indices, images, {name: c.index_select(0, there) for name, c in self.targets.items()})
 
-    def _read_ahead(self, chunks: tuple[Tensor, ...]) -> Iterator[Batch]:
+    def _read_ahead(self, chunks: Sequence[Tensor]) -> Iterator[Batch]:
         with closing(map_ahead(lambda chunk: self.images.batch(chunk)[0], chunks, self.workers)) as read:
             for chunk, images in zip(chunks, read, strict=True):
                 yield self._batch(chunk, images.to(self.device, non_blocking=True))

@@ -1,7 +1,7 @@
 """The losses of the steps, read back from the device and recorded; one that is no number ends the training."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -32,12 +32,20 @@ class LossWatch:
     """Follows the steps of a training.
 
     :param best: the best epoch so far, whose weights a training that diverges leaves.
+    :param whole: makes what came of steps here what came of them on all devices, where there are several.
     """
 
-    def __init__(self, writer: RunWriter, device: torch.device, best: BestEpoch) -> None:
+    def __init__(
+        self,
+        writer: RunWriter,
+        device: torch.device,
+        best: BestEpoch,
+        whole: Callable[[Sequence[StepOutcome]], Sequence[StepOutcome]] | None = None,
+    ) -> None:
         self.writer, self.best = writer, best
         self._most = 1 if device.type == "cpu" else _STEPS_BETWEEN
         self._pending: list[tuple[int, float, StepOutcome]] = []
+        self._whole = whole
 
     def add(self, step: int, rate: float, outcome: StepOutcome) -> None:
         """A step was taken, the ``step``-th, at this learning rate."""
@@ -54,6 +62,9 @@ class LossWatch:
         :raises DivergedError: when a loss is no number.
         """
         pending, self._pending = self._pending, []
+        if self._whole is not None and pending:
+            outcomes = self._whole([outcome for _, _, outcome in pending])
+            pending = [(step, rate, own) for (step, rate, _), own in zip(pending, outcomes, strict=True)]
         for (step, rate, outcome), loss in zip(pending, _losses(pending), strict=True):
             if not math.isfinite(loss):
                 raise self._diverged(loss, step, rate, counters)

@@ -35,6 +35,8 @@ class Execution:
     :param precision: ``float32``, or the format that autocast uses over float32 weights.
     :param kernels: ``native`` for those of :mod:`cnnlab.models.cpu_kernels` where they fit, ``torch`` for none of them.
     :param parts: into how many parts a batch is split for want of memory; gradients are accumulated.
+    :param devices: how many of these train together, each in a process with so many threads and workers.
+    :param sync_batchnorm: whether batch normalisation on several of them is by the whole batch.
     """
 
     device: str = "cpu"
@@ -46,6 +48,8 @@ class Execution:
     compile: bool = False
     # What a record from before they were there was made with.
     kernels: Kernels = "torch"
+    devices: int = 1
+    sync_batchnorm: bool = True
 
     @property
     def torch_device(self) -> torch.device:

@@ -5,6 +5,9 @@ One that learned nothing is looked into before it is closed, so that it goes on 
 
 import copy
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.dataset import OUT_OF_FOLD
@@ -19,6 +22,9 @@ from cnnlab.training.scoring import known_metrics, outputs_for, predictions_of
 from cnnlab.training.selection import BestEpoch
 from cnnlab.training.state import Counters
 
+if TYPE_CHECKING:
+    from cnnlab.training.several_devices.group import DeviceGroup
+
 
 def finish_run(
     setup: TrainingSetup,
@@ -28,26 +34,36 @@ def finish_run(
     counters: Counters,
     best: BestEpoch,
     between: Callable[[], None],
+    alone: Callable[[], None],
+    group: "DeviceGroup | None" = None,
 ) -> None:
     """Scores validation, test and a fold held out with the selected weights, stores what is predicted, closes the run.
 
     :param classifier: with the weights of the last epoch; those selected are in it afterwards.
-    :param between: called after each batch.
+    :param between: called after each batch; ``alone`` after each piece of what one device does by itself.
+    :param group: of several devices, the first of which writes everything; the others score their share.
     """
     picked = best.epoch if setup.selection.picks else None
     selected = picked or counters.epoch
     is_last = selected == counters.epoch
-    save_classifier(writer.path("model.safetensors" if is_last else "last.safetensors"), classifier)
+    writes = group is None or group.is_first
+    if writes:
+        save_classifier(writer.path("model.safetensors" if is_last else "last.safetensors"), classifier)
     if not is_last:
         stored = load_classifier(writer.path("model.safetensors"), copy.deepcopy(classifier.network))
         classifier.network.load_state_dict(stored.network.state_dict())
     row = next((row for row in counters.rows if row["epoch"] == selected), None)
-    ended = EndedTraining(setup, Run(writer.folder), row, classifier, execution, between=between)
+    ended = EndedTraining(setup, Run(writer.folder), row, classifier, execution, between=alone)
     row = row or {}
     scores = {"train": {key.removeprefix("train_"): v for key, v in row.items() if key.startswith("train_")}}
     scores["train"]["n"] = len(setup.dataset.train)
     for split, images in _scored(setup.dataset).items():
-        scores[split] = _score(split, images, setup, writer, classifier, execution, between)
+        outputs = outputs_for(
+            classifier, BatchLoader(images, execution.torch_device, execution.workers), execution, between, group
+        )
+        scores[split] = _score(split, outputs, images, setup, writer) if writes else {}
+    if not writes:
+        return
     column = setup.selection.column
     diagnosis = look_into(ended)
     writer.finish(
@@ -68,16 +84,8 @@ def _scored(dataset: Dataset) -> dict[str, ImageSet]:
 
 
 def _score(
-    split: str,
-    images: ImageSet,
-    setup: TrainingSetup,
-    writer: RunWriter,
-    classifier: Classifier,
-    execution: Execution,
-    between: Callable[[], None],
+    split: str, outputs: Tensor, images: ImageSet, setup: TrainingSetup, writer: RunWriter
 ) -> dict[str, float]:
-    loader = BatchLoader(images, execution.torch_device, execution.workers)
-    outputs = outputs_for(classifier, loader, execution, between)
     writer.predictions(predictions_of(outputs, images, setup.objective, split=split, data=setup.dataset.digest))
     metrics = known_metrics(outputs, images.targets, setup.objective)
     return metrics | {"n": len(images)} if metrics else {}

@@ -16,7 +16,7 @@ from cnnlab.training.execution import Execution
 
 SEMANTICS = 1
 """Raised when the same parts and pictures would be computed otherwise."""
-_OF_STEPS = ("workers", "parts")
+_OF_STEPS = ("workers", "parts", "devices", "sync_batchnorm")
 """What of an execution says nothing of how frozen parts are computed."""
 
 

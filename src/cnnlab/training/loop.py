@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnnlab.augment import pipeline
 from cnnlab.core.files import clear_leftovers
@@ -35,16 +35,24 @@ from cnnlab.training.snapshots import Snapshots
 from cnnlab.training.state import Counters
 from cnnlab.training.step import StepKey, warn_of_parts
 
+if TYPE_CHECKING:
+    from cnnlab.training.several_devices.data_parallel import DataParallel
+    from cnnlab.training.several_devices.group import DeviceGroup
+
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that one training needs, ready made."""
+    """Everything that one training needs, ready made.
+
+    :param group: of the devices that train together, where there are several; the first alone writes files.
+    """
 
     setup: TrainingSetup
     classifier: Classifier
     execution: Execution
     writer: RunWriter
     callbacks: Sequence[Callback] = ()
+    group: "DeviceGroup | None" = None
 
 
 class Trainer:
@@ -65,26 +73,32 @@ class Trainer:
             look        is the loss a number? is a checkpoint due? does somebody want to stop?
         score validation; select; record; snapshot; checkpoint; callbacks
     score validation and test with the selected weights, once
+
+    On several devices each takes all of these steps, with a slice of every batch. What a decision hangs on (a loss, a
+    score, whether to save or to stop) is the same on all, so that all decide alike.
     """
 
     def __init__(self, job: Job, stop_request: StopRequest) -> None:
         setup, execution, folder = job.setup, job.execution, job.writer.folder
         recipe, dataset, device = setup.recipe, setup.dataset, execution.torch_device
         self.job, self.setup, self.recipe, self.writer = job, setup, recipe, job.writer
-        self.stop_request, self.execution = stop_request, execution
+        self.stop_request, self.execution, self.group = stop_request, execution, job.group
+        self.writes = job.group is None or job.group.is_first
         self.classifier = job.classifier.to(device=device, memory_format=execution.memory_format)  # type: ignore[call-overload]
         self.network = execution.network(self.classifier)
         self.loader = BatchLoader(dataset.train, device, execution.workers)
         held_out = dataset.validation if can_judge(dataset) else None
         self.validation = None if held_out is None else BatchLoader(held_out, device, execution.workers)
+        self.parallel = None if job.group is None else _data_parallel(job.group, self.classifier, execution)
         self.average = MovingAverage(self.classifier, recipe.ema) if recipe.ema else None
         self.counters = Counters(epoch=setup.plan.first_epoch, step=setup.plan.spans[0].first_step)
         self.phase: PhaseTraining | None = None
         self.best = BestEpoch(setup.selection)
         self.early_stopping = EarlyStopping(recipe.patience)
-        self.snapshots = Snapshots(folder, recipe.snapshots)
+        self.snapshots = Snapshots(folder, recipe.snapshots if self.writes else ())
         self.checkpoints = Checkpoints(folder, recipe.checkpoint_seconds)
-        self.losses = LossWatch(job.writer, device, self.best)
+        whole = None if self.parallel is None else self.parallel.of_whole_batches
+        self.losses = LossWatch(job.writer, device, self.best, whole)
         first_step = "compiling the network" if execution.compile else "taking the first step"
         metrics = "accuracy", setup.selection.column.partition("_")[2]
         self.display = Display(setup.plan, metrics, first_step, folder)
@@ -101,7 +115,8 @@ class Trainer:
             self.counters = checkpoint.counters
             for row in self.counters.rows:
                 self.early_stopping.after_epoch(self.best.judge(row))
-        clear_leftovers(self.writer.folder)
+        if self.writes:
+            clear_leftovers(self.writer.folder)
         self.writer.truncate_live(self.counters.step + 1)
         if self.counters.step == 0:
             self.snapshots.after_epoch(0, self.judged_network)
@@ -122,6 +137,8 @@ class Trainer:
         if self.phase is not None:
             self.phase.trained.end()
         phase = PhaseTraining(self.setup, span, self.classifier, self.execution, self.network)
+        if self.parallel is not None:
+            phase.stepper.share_with(self.parallel)
         if checkpoint is not None:
             # An optimiser that has not stepped yet is that of a new phase and starts afresh, the scale with it.
             has_stepped = self.counters.step > span.first_step
@@ -138,7 +155,8 @@ class Trainer:
         phase.trained.train()
         span, number = phase.span, str(phase.span.number)
         before = (self.writer.info.get("frozen_features") or {}).get(number, {})
-        cut = None if self.execution.compile or before is None else cut_for(span.phase, self.classifier, span.epochs)
+        in_steps = self.execution.compile or self.group is not None or before is None
+        cut = None if in_steps else cut_for(span.phase, self.classifier, span.epochs)
         if cut is None:
             return
         train = Pictures(
@@ -164,7 +182,7 @@ class Trainer:
 
     def _computed(self, done: int, of: int) -> None:
         self.display.frozen(done, of)
-        self._leave_if_asked()
+        self._leave_alone_if_asked()
 
     def _epoch(self, phase: PhaseTraining, epoch: int) -> None:
         """One epoch, or the rest of it."""
@@ -176,7 +194,8 @@ class Trainer:
         loader = self.loader if phase.features is None else phase.features.for_epoch(epoch - phase.span.first_epoch)
         self.display.begin(epoch, steps, counters.in_epoch)
         began, earlier = time.monotonic(), counters.epoch_seconds
-        for batch in loader.batches(left, size) if len(left) else ():
+        several = {} if self.parallel is None else {"part_of": self.parallel.gathered(phase.stepper.pipeline)}
+        for batch in loader.batches(left, size, **several) if len(left) else ():
             self._step(phase, epoch, batch)
             counters.epoch_seconds = earlier + time.monotonic() - began
             self._heed(phase)
@@ -208,31 +227,45 @@ class Trainer:
 
     def _heed(self, phase: PhaseTraining) -> None:
         """Saves when that is due or somebody wants to stop."""
-        if self.checkpoints.is_due or self.stop_request.number is not None:
+        is_due, number = self._wanted()
+        if is_due or number is not None:
             self._look()
             self._save(phase)
-        self._leave_if_asked()
+        if number is not None and self.group is not None:
+            # Nobody leaves, which ends all, before the first has saved.
+            self.group.share()
+        self._leave_if_asked(number)
 
-    def _leave_if_asked(self) -> None:
-        if self.stop_request.number is not None:
-            raise Interrupted(self.stop_request.number, str(self.writer.folder))
+    def _wanted(self) -> tuple[bool, int | None]:
+        """Whether it is time to save, and by which signal somebody wants to stop: the same on all devices."""
+        is_due, number = self.checkpoints.is_due, self.stop_request.number
+        if self.group is None:
+            return is_due, number
+        due, asked = self.group.largest(is_due and self.writes, number or 0)
+        return bool(due), asked or None
+
+    def _leave_if_asked(self, number: int | None) -> None:
+        if number is not None:
+            raise Interrupted(number, str(self.writer.folder))
 
     def _save(self, phase: PhaseTraining) -> None:
-        extra = phase.stepper.extra_state()
-        self.checkpoints.save(self.counters, self.classifier, phase.optimizer, self.average, extra)
+        if self.writes:
+            extra = phase.stepper.extra_state()
+            self.checkpoints.save(self.counters, self.classifier, phase.optimizer, self.average, extra)
 
     def _close_epoch(self, phase: PhaseTraining, epoch: int) -> None:
         """Scores the validation split, judges the epoch by it, and writes down all of that."""
         counters = self.counters
         validation = self._validate(phase)
         self.losses.check_epoch(self.classifier, validation, phase.rate, counters)
-        row = self._row(phase, epoch, validation) | self._watched(phase, epoch)
+        row = self._row(phase, epoch, validation) | (self._watched(phase, epoch) if self.writes else {})
+        row = row if self.group is None else self.group.share(row)
         is_best = self.best.judge(row)
         self.early_stopping.after_epoch(is_best)
         for warning in (self.best.warning(row), overfitting_warning(counters.rows, row)):
             if warning is not None:
                 self.writer.warning(warning)
-        if is_best and self.setup.selection.picks:
+        if is_best and self.setup.selection.picks and self.writes:
             save_classifier(self.writer.path("model.safetensors"), self.judged_network)
         counters.end_epoch(row)
         self.snapshots.after_epoch(counters.epoch, self.judged_network)
@@ -254,8 +287,10 @@ class Trainer:
             self.validation if kept is None else kept,
             self.execution,
             lambda: self._heed(phase),
+            self.group,
         )
-        return known_metrics(outputs, self.validation.images.targets, self.setup.objective)
+        scores = known_metrics(outputs, self.validation.images.targets, self.setup.objective) if self.writes else {}
+        return scores if self.group is None else dict(self.group.share(scores))
 
     def _watched(self, phase: PhaseTraining, epoch: int) -> dict[str, float]:
         """What is measured after an epoch that was trained against a single step."""
@@ -290,13 +325,26 @@ class Trainer:
             self.execution,
             self.counters,
             self.best,
-            between=self._leave_if_asked,
+            between=lambda: self._leave_if_asked(self._wanted()[1]),
+            alone=self._leave_alone_if_asked,
+            group=self.group,
         )
-        if not self.recipe.keep_checkpoint:
+        if self.writes and not self.recipe.keep_checkpoint:
             remove_checkpoint(self.writer.folder)
+
+    def _leave_alone_if_asked(self) -> None:
+        """As the others do not, where the first device has something to itself."""
+        self._leave_if_asked(self.stop_request.number)
 
     def why_diverged(self, error: DivergedError) -> Diagnosis | None:
         """What is seen of a training whose loss is no number, for its record; its weights are none either."""
         failure = Failure(error.step, error.rate)
         run = Run(self.writer.folder)
-        return look_into(EndedTraining(self.setup, run, None, None, self.execution, failure, self._leave_if_asked))
+        alone = self._leave_alone_if_asked
+        return look_into(EndedTraining(self.setup, run, None, None, self.execution, failure, alone))
+
+
+def _data_parallel(group: "DeviceGroup", classifier: Classifier, execution: Execution) -> "DataParallel":
+    from cnnlab.training.several_devices.data_parallel import DataParallel
+
+    return DataParallel(group, classifier, execution.torch_device, execution.sync_batchnorm)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cnnlab.augment import pipeline
 from cnnlab.core.devices import release_memory
+from cnnlab.core.errors import TrainingError
 from cnnlab.models import Classifier
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
@@ -96,6 +97,11 @@ class PhaseTraining:
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or self.stepper.execution.parts >= len(batch.images):
                     raise
+                if self.stepper.parallel is not None:
+                    raise TrainingError(
+                        "memory ran out on one of several devices, whose slices of a batch are not divided further. "
+                        "Take a smaller batch_size, or more devices."
+                    ) from error
             # Outside the handler, so that the failed step's memory is free again.
             self.stepper.execution = replace(self.stepper.execution, parts=self.stepper.execution.parts * 2)
             release_memory(self.stepper.execution.device)

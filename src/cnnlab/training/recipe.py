@@ -68,6 +68,7 @@ MaybeText = Annotated[str | None, _MAYBE]
 MaybeNumber = Annotated[int | None, _MAYBE]
 MaybeCount = Annotated[Annotated[int, Field(ge=1)] | None, _MAYBE]
 MaybeWorkers = Annotated[Annotated[int, Field(ge=1, le=1024)] | None, _MAYBE]
+MaybeDevices = Annotated[Annotated[int, Field(ge=1, le=1024)] | None, _MAYBE]
 MaybePositive = Annotated[Annotated[float, Field(gt=0)] | None, _MAYBE]
 MaybeDecay = Annotated[Annotated[float, Field(gt=0, lt=1)] | None, _MAYBE]
 CountOrShare = Annotated[int, Field(ge=0)] | Annotated[float, Field(ge=0, lt=1)]
@@ -171,6 +172,8 @@ class Recipe(Phase):
     workers: MaybeWorkers = None
     kernels: Literal["auto", "native", "torch"] = "auto"
     mirror: Mirrors = None
+    devices: MaybeDevices = None
+    sync_batchnorm: bool = True
 
     _normal: tuple[Phase, ...] = ()
 
@@ -339,7 +342,8 @@ class Recipe(Phase):
 # of the start. The others say how a training is carried out or kept.
 _UNDIGESTED = {"data", "validation", "test", "subset", "phases", "parent", "weights"}
 _UNDIGESTED |= {"name", "checkpoint_seconds", "keep_checkpoint"}
-_UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels", "mirror"}
+_UNDIGESTED |= {"device", "precision", "compile", "threads", "workers", "kernels", "devices", "sync_batchnorm"}
+_UNDIGESTED |= {"mirror"}
 
 
 def _content(source: "Recipe | Mapping[str, Any] | str | Path | None") -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a classifier puts out for a whole image set, and how good that is."""
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -13,14 +14,36 @@ from cnnlab.training.batches import BatchLoader
 from cnnlab.training.execution import Execution
 from cnnlab.training.frozen_features import FeatureLoader
 
+if TYPE_CHECKING:
+    from cnnlab.training.several_devices.group import DeviceGroup
+
 
 def outputs_for(
-    classifier: nn.Module, loader: BatchLoader | FeatureLoader, execution: Execution, between: Callable[[], None]
+    classifier: nn.Module,
+    loader: BatchLoader | FeatureLoader,
+    execution: Execution,
+    between: Callable[[], None],
+    group: "DeviceGroup | None" = None,
 ) -> Tensor:
-    """The raw outputs, N×K float32 on the host, of every picture in order; ``between`` is called after each batch."""
+    """The raw outputs, N×K float32 on the host, of every picture in order; ``between`` is called after each batch.
+
+    :param group: of several devices, which take turns at batches, each as it would be of one device; all are given
+        all outputs.
+    """
     size = batch_for(loader.images.shape)
-    batches = (batch.images for batch in loader.batches(torch.arange(len(loader.images)), size))
-    return outputs_of(classifier, batches, device=execution.device, precision=execution.precision, between=between)
+    places = torch.arange(len(loader.images))
+    if group is None:
+        batches = (batch.images for batch in loader.batches(places, size))
+        return outputs_of(classifier, batches, device=execution.device, precision=execution.precision, between=between)
+    chunks = torch.split(places, size)
+    turns = chunks[group.rank :: group.size]
+    own = torch.cat(turns) if turns else places[:0]
+    batches = (batch.images for batch in (loader.batches(own, size) if turns else ()))
+    found = outputs_of(classifier, batches, device=execution.device, precision=execution.precision, between=between)
+    if len(turns) < -(-len(chunks) // group.size):
+        # As often on every device, since they agree in it on whether to stop.
+        between()
+    return group.put_together(len(places), own, found)
 
 
 def predictions_of(outputs: Tensor, images: ImageSet, objective: Objective, *, split: str, data: str) -> Predictions:

@@ -1,8 +1,9 @@
 """One optimisation step, from a batch of pictures to new weights."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from cnnlab.training.adversaries import Adversaries
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
+
+if TYPE_CHECKING:
+    from cnnlab.training.several_devices.data_parallel import DataParallel
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,13 @@ class Stepper:
         self.optimizer, self.execution, self.weights = optimizer, execution, weights
         self.pipeline = phase.augment.parsed
         self.adversaries = Adversaries.of(phase, objective)
+        self.parallel: DataParallel | None = None
         is_half = execution.precision == "float16"
         self.scaler = torch.amp.GradScaler(execution.torch_device.type) if is_half else None
+
+    def share_with(self, parallel: "DataParallel") -> None:
+        """Takes its steps together with other devices, each of which computes a slice of every logical batch."""
+        self.network = self.parallel = parallel
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -72,26 +81,40 @@ class Stepper:
         :raises torch.OutOfMemoryError: before anything but the statistics of norms has changed.
         """
         self.optimizer.zero_grad(set_to_none=True)
-        encoded = self.objective.encode(batch.targets)
-        images, encoded = self.pipeline(
-            batch.images, encoded, seed=step_key.seed, epoch=step_key.epoch, step=step_key.step, ids=batch.indices
-        )
+        images, encoded = self._augmented(batch, self.objective.encode(batch.targets), step_key)
         if self.phase.label_smoothing:
             encoded = self.objective.smooth(encoded, self.phase.label_smoothing)
-        outcome = self._gradients(images, encoded, step_key)
+        outcome = self._gradients(images, encoded, step_key, len(batch.indices))
         self._update()
+        if self.parallel is not None:
+            self.parallel.after_step()
         return outcome
 
-    def _gradients(self, images: Tensor, encoded: Targets, step_key: StepKey) -> StepOutcome:
-        samples = len(images)
-        size = -(-samples // self.execution.parts)
+    def _augmented(self, batch: Batch, encoded: Targets, step_key: StepKey) -> tuple[Tensor, Targets]:
+        """The pictures that are computed here, and their targets."""
+        when = {"seed": step_key.seed, "epoch": step_key.epoch, "step": step_key.step}
+        if batch.part is not None:
+            return self.pipeline.on_part(batch.images, dict(encoded), batch.part, **when, ids=batch.indices)
+        images, encoded = self.pipeline(batch.images, dict(encoded), **when, ids=batch.indices)
+        if self.parallel is None:
+            return images, encoded
+        part = self.parallel.part(len(batch.indices))
+        return images[part], {name: rows[part] for name, rows in encoded.items()}
+
+    def _gradients(self, images: Tensor, encoded: Targets, step_key: StepKey, samples: int) -> StepOutcome:
+        """Those of the mean over the ``samples`` of the logical batch, of which another device may have some."""
+        size = -(-len(images) // self.execution.parts)
+        first = 0 if self.parallel is None else self.parallel.part(samples).start
         losses, sums = [], []
-        with scope(step_key.seed, "forward", step_key.epoch, step_key.step, device=self.execution.torch_device):
-            for start in range(0, samples, size):
+        with (
+            scope(step_key.seed, "forward", step_key.epoch, step_key.step, device=self.execution.torch_device),
+            nullcontext() if self.parallel is None else self.parallel.step(samples),
+        ):
+            for start in range(0, len(images), size):
                 part = slice(start, start + size)
                 targets = {name: rows[part] for name, rows in encoded.items()}
                 pixels = laid_out(to_float(images[part]), self.execution.memory_format)
-                changed = self._perturbed(pixels, targets, step_key, samples, start)
+                changed = self._perturbed(pixels, targets, step_key, samples, first + start)
                 loss, outputs = self._forward(pixels, changed, targets)
                 share = loss.sum() / samples
                 self._backward(share, len(loss) / samples)
@@ -112,7 +135,8 @@ class Stepper:
             count=samples,
             start=start,
             precision=self.execution.precision,
-            forward=self.network,
+            # An adversary's gradients are its own, and no other device's.
+            forward=self.network if self.parallel is None else None,
         )
 
     def _forward(self, pixels: Tensor, changed: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
@@ -138,6 +162,8 @@ class Stepper:
         """
         extra = penalty(self.module)
         total = loss if extra is None else loss + share * extra
+        if self.parallel is not None:
+            total = total * self.parallel.factor
         (total if self.scaler is None else self.scaler.scale(total)).backward()  # type: ignore[no-untyped-call]
 
     def _update(self) -> None:

@@ -62,6 +62,8 @@ _KEYS = {
     "workers": "threads that read pictures",
     "kernels": "whose kernels compute",
     "mirror": "where the record is copied to: tensorboard, mlflow",
+    "devices": "how many devices train together, a process each",
+    "sync_batchnorm": "whether batch normalisation on several devices is by the whole batch",
 }
 _OF_TRANSFER = {
     "data": "a named set, a reader such as folder(path=photos.zip), or a path",

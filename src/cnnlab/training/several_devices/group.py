@@ -13,8 +13,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from cnnlab.core.errors import TrainingError, UsageError
-from cnnlab.training.several_devices.presence import RENDEZVOUS, is_one_of_several
+from cnnlab.core.errors import UsageError
+from cnnlab.training.divergence import DivergedError
+from cnnlab.training.several_devices.presence import RENDEZVOUS, PeerFailedError, is_one_of_several
 
 _MEETING = timedelta(minutes=5)
 """For all to come up: each loads torch and the data."""
@@ -23,17 +24,6 @@ _SILENCE = timedelta(minutes=30)
 _LAST_WORDS_SECONDS = 3.0
 """For the word of a process whose connection was closed to arrive."""
 _FAILED = "failed"
-
-
-class PeerFailedError(TrainingError):
-    """Another process of the same training failed first, and has told why or died without a word.
-
-    :param is_told: whether it has, so that nobody else need tell.
-    """
-
-    def __init__(self, message: str, is_told: bool) -> None:
-        super().__init__(message)
-        self.is_told = is_told
 
 
 class DeviceGroup:
@@ -81,6 +71,17 @@ class DeviceGroup:
         dist.all_reduce(found)
         return found
 
+    def put_together(self, count: int, places: Tensor, rows: Tensor) -> Tensor:
+        """The ``count`` rows of which each has some, N×K on the host, for all of them.
+
+        :param places: of this device's rows among all; ``rows`` may be none at all, and then of no width.
+        """
+        (width,) = self.largest(rows.shape[1])
+        whole = torch.zeros(count, width)
+        whole[places] = rows if len(rows) else whole[:0]
+        # Of zeros and one number the sum is that number.
+        return self.total(whole)
+
     def channel(self, device: torch.device) -> Any:
         """What tensors on this device are exchanged by: NCCL between GPUs where it is to be had, else gloo."""
         has_nccl = device.type == "cuda" and dist.is_nccl_available()
@@ -97,7 +98,8 @@ class DeviceGroup:
         """
         try:
             yield
-        except PeerFailedError:
+        except (PeerFailedError, DivergedError):
+            # A loss that is no number is so on all devices, each of which sees it.
             raise
         except Exception as error:
             failure = self._failure(error)

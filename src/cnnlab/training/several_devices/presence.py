@@ -2,11 +2,26 @@
 
 import os
 
+from cnnlab.core.errors import TrainingError
+
 RENDEZVOUS = "CNNLAB_RENDEZVOUS"
 """The file by which the processes find each other that cnnlab itself starts."""
 _OF_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
+"""The variable by which torch is told, before it is loaded, to keep to itself that no weight was left unused."""
 MEANT_FOR_ONE = ("train", "resume", "extend")
 """The commands that several processes carry out together."""
+
+
+class PeerFailedError(TrainingError):
+    """Another process of the same training failed first, and has told why or died without a word.
+
+    :param is_told: whether it has, so that nobody else need tell.
+    """
+
+    def __init__(self, message: str, is_told: bool) -> None:
+        super().__init__(message)
+        self.is_told = is_told
 
 
 def is_one_of_several() -> bool:
