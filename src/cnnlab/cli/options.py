@@ -100,6 +100,12 @@ Name = Annotated[
         "--name", metavar="NAME", help="What to call the run; otherwise its data and model.", show_default=False
     ),
 ]
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        "--devices", metavar="N", min=1, max=1024, help="Go on with so many, a process each.", show_default="as before"
+    ),
+]
 Device = Annotated[
     str | None,
     typer.Option(

@@ -14,10 +14,12 @@ import typer
 from typer.core import TyperGroup
 
 from cnnlab.cli.loading import announced_loading
+from cnnlab.cli.several_processes import speaking_for_all
 from cnnlab.cli.usage import explain
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.messages import printing_notes
 from cnnlab.core.sinks import MOST_SHOWN, for_message, in_short
+from cnnlab.training.several_devices.presence import PeerFailedError
 
 _BEGAN = time.monotonic()
 FAILURE = 1
@@ -55,7 +57,8 @@ class Program(TyperGroup):
         return code
 
     def _run(self, *args: Any, **extra: Any) -> Any:
-        return super().main(*args, **{**extra, "standalone_mode": False})
+        with speaking_for_all(_words.get()):
+            return super().main(*args, **{**extra, "standalone_mode": False})
 
 
 def seconds_so_far() -> float:
@@ -97,6 +100,10 @@ def _guarded(command: Callable[[], Any], words: Sequence[str]) -> int:
     except typer.Abort:
         complain("stopped; nothing was done.")
         return FAILURE
+    except PeerFailedError as error:
+        if not error.is_told:
+            complain(str(error))
+        return error.exit_code
     except (CnnlabError, StoppedError) as error:
         complain(str(error))
         return error.exit_code

@@ -1,6 +1,6 @@
 """``cnnlab resume``."""
 
-from cnnlab.cli.options import DataDir, Json, Offline, Quiet, RunName, Runs
+from cnnlab.cli.options import DataDir, Devices, Json, Offline, Quiet, RunName, Runs
 
 
 def resume(
@@ -8,12 +8,14 @@ def resume(
     runs: Runs = None,
     data_dir: DataDir = None,
     offline: Offline = False,
+    devices: Devices = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Go on with a run where it stopped.
 
-    It ends as if it had never stopped: device, precision and threads are those with which it was started.
+    It ends as if it had never stopped: device, precision and threads are those with which it was started. With another
+    number of devices it may differ in the last digits.
     """
     from cnnlab.cli.summary import write_summary
     from cnnlab.core.messages import quietly
@@ -22,5 +24,5 @@ def resume(
         from cnnlab import training
 
     with quietly(quiet):
-        finished = training.resume(run, runs=runs, data_dir=data_dir, offline=offline)
+        finished = training.resume(run, runs=runs, data_dir=data_dir, offline=offline, devices=devices)
         write_summary(finished, runs, as_json=as_json)

@@ -40,16 +40,18 @@ def train(
     from cnnlab.runs import store_at
     from cnnlab.training.finished_runs import digest_to_keep, finished_run
     from cnnlab.training.known_commands import Command
+    from cnnlab.training.several_devices.presence import is_first, is_one_of_several
 
     words = tried_quickly(words, quick)
     command = Command("train", words, (device, name, data_dir, offline))
     with quietly(quiet):
-        run = None if again else finished_run(command, store_at(runs))
+        # Of several processes all are to find the same.
+        run = None if again or is_one_of_several() else finished_run(command, store_at(runs))
         if run is None:
             with command.noting() as answer:
                 run = _trained(words, runs, data_dir, device, name, again, offline)
                 answer.facts = digest_to_keep(run)
-        if figures:
+        if figures and is_first():
             run.save_figures()
         write_summary(run, runs, as_json=as_json)
 

@@ -15,7 +15,7 @@ UNVARIED = {
     "seed": "repeats vary the seed.",
     "name": "the study names its runs.",
     **dict.fromkeys(
-        ("device", "precision", "threads", "compile", "workers", "kernels"),
+        ("device", "precision", "threads", "compile", "workers", "kernels", "devices", "sync_batchnorm"),
         "it says how trials are carried out, which is fixed once for a study and makes no other recipe. Put it into "
         "the base; to compare two of its values, run the study once with each, in folders of their own (--runs).",
     ),

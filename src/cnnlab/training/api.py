@@ -88,7 +88,7 @@ def train(
         memory.ask_for_large_pages()
         store = store_at(runs)
         setup = read_setup(recipe, keys, store, data_dir=data_dir, offline=offline, datasets=datasets)
-        place = {"data_dir": data_dir, "offline": offline}
+        place = {"runs": runs, "data_dir": data_dir, "offline": offline}
         train_one = partial(train_setup, again=again, callbacks=callbacks, place=place, group=group)
         if setup.recipe.folds is None or setup.recipe.fold is not None:
             return train_one(setup, store)
@@ -112,7 +112,7 @@ def train_setup(
 ) -> Run:
     """Trains what is ready to be trained, or finds it done, as :func:`train`.
 
-    :param place: where data is looked for, as :func:`train` takes it, for processes that are started for it.
+    :param place: where runs and data lie, as :func:`train` takes it, for processes that are started for it.
     :param group: of devices that train together, this one among them.
     """
     with announcing("looking for runs of this recipe"):
@@ -136,7 +136,7 @@ def train_setup(
         return _tidied(found)
     devices = setup.recipe.devices or devices_of(found)
     if group is None and devices > 1:
-        request = {"recipe": setup.recipe.to_dict(), "runs": str(store.root), "again": again, **(place or {})}
+        request = {"runs": store.root, **(place or {}), "recipe": setup.recipe.to_dict(), "again": again}
         check_can_start(setup, devices, callbacks)
         check_devices(setup, devices, device_of(found) or setup.recipe.device)
         return run_on_devices(devices, "train", request)
@@ -192,7 +192,7 @@ def resume(
             count = devices or devices_of(found)
             check_can_start(setup, count, callbacks, is_given=given is not None or network is not None)
             check_devices(setup, count, device_of(found) or setup.recipe.device)
-            request = {"run": str(found.folder), "data_dir": data_dir, "offline": offline, "devices": count}
+            request = {"run": found.folder, "data_dir": data_dir, "offline": offline, "devices": count}
             return run_on_devices(count, "resume", request)
         return _go_on(found, setup, callbacks, group)
 

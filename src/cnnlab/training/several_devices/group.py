@@ -21,7 +21,7 @@ _MEETING = timedelta(minutes=5)
 """For all to come up: each loads torch and the data."""
 _SILENCE = timedelta(minutes=30)
 """After which whoever waits for another gives up; the first may write, score and call callbacks for so long."""
-_LAST_WORDS_SECONDS = 3.0
+_LAST_WORDS_SECONDS = 1.0
 """For the word of a process whose connection was closed to arrive."""
 _FAILED = "failed"
 
@@ -91,14 +91,15 @@ class DeviceGroup:
         return self._channels[kind]
 
     @contextmanager
-    def failing_together(self) -> Iterator[None]:
+    def failing_together(self, spared: tuple[type[Exception], ...] = ()) -> Iterator[None]:
         """A block in which an error of one process ends all: with this error there, and with one line altogether.
 
+        :param spared: what is raised and is no failure.
         :raises PeerFailedError: in the other processes.
         """
         try:
             yield
-        except (PeerFailedError, DivergedError):
+        except (PeerFailedError, DivergedError, *spared):
             # A loss that is no number is so on all devices, each of which sees it.
             raise
         except Exception as error:

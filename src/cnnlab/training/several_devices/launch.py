@@ -68,7 +68,7 @@ def _outcome(
     folder: Path,
 ) -> Path:
     """What the training came to, once all processes have ended."""
-    told: list[Mapping[str, Any]] = []
+    told, failed = list[Mapping[str, Any]](), list[int]()
     running, passed_on, deadline = len(processes), None, float("inf")
     while running:
         if stop_request.number != passed_on:
@@ -79,6 +79,7 @@ def _outcome(
             if word.content is None:
                 running -= 1
                 if processes[word.rank].wait() != 0:
+                    failed.append(word.rank)
                     deadline = min(deadline, time.monotonic() + _ENDING_SECONDS)
             elif "warning" in word.content:
                 warn(word.content["warning"])
@@ -90,9 +91,8 @@ def _outcome(
         raise _error(word_of_failure)
     if stop_request.number is not None:
         raise Interrupted(stop_request.number, "", "the same command goes on with what there is")
-    dead = [rank for rank, process in enumerate(processes) if process.returncode != 0]
-    if dead or not told:
-        raise _silent_death(dead[0] if dead else 0, processes, folder)
+    if failed or not told:
+        raise _silent_death(failed[0] if failed else 0, processes, folder)
     return Path(told[0]["folder"])
 
 

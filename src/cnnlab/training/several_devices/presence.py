@@ -9,8 +9,6 @@ RENDEZVOUS = "CNNLAB_RENDEZVOUS"
 _OF_TORCHRUN = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 LOG_LEVEL = "TORCH_CPP_LOG_LEVEL"
 """The variable by which torch is told, before it is loaded, to keep to itself that no weight was left unused."""
-MEANT_FOR_ONE = ("train", "resume", "extend")
-"""The commands that several processes carry out together."""
 
 
 class PeerFailedError(TrainingError):
@@ -30,6 +28,11 @@ def is_one_of_several() -> bool:
         return True
     size = os.environ.get("WORLD_SIZE", "1")
     return all(name in os.environ for name in _OF_TORCHRUN) and size.isdecimal() and int(size) > 1
+
+
+def is_first() -> bool:
+    """Whether this process writes and prints: it is the only one, or the first of several."""
+    return not is_one_of_several() or os.environ["RANK"] == "0"
 
 
 def is_started_by_cnnlab() -> bool:

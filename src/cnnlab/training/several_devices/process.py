@@ -48,8 +48,7 @@ def main() -> int:
         say(stopped=error.number, where=error.where)
         return error.exit_code
     except PeerFailedError as error:
-        if not error.is_told:
-            say(error=str(error), kind="TrainingError")
+        # Which has told, or whose end is seen by the process that started it.
         return error.exit_code
     except DivergedError as error:
         say(error=str(error), kind=type(error).__name__, step=error.step, rate=error.rate)
