@@ -315,9 +315,7 @@ def _tidied(run: Run) -> Run:
     return run
 
 
-def _go_on(
-    run: Run, setup: TrainingSetup, callbacks: Sequence[Callback], group: "DeviceGroup | None"
-) -> Run:
+def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback], group: "DeviceGroup | None") -> Run:
     if is_follower(group):
         classifier = build_classifier(setup)
         execution, follower = following(group)

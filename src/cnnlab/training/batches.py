@@ -38,9 +38,7 @@ class BatchLoader:
         self.pixels = None if pixels is None else placed(pixels, device)
         self.targets = {name: column.to(device) for name, column in images.targets.items()}
 
-    def batches(
-        self, indices: Tensor, size: int, part_of: Callable[[int], slice] | None = None
-    ) -> Iterator[Batch]:
+    def batches(self, indices: Tensor, size: int, part_of: Callable[[int], slice] | None = None) -> Iterator[Batch]:
         """The pictures at ``indices`` in this order, ``size`` at a time, the last batch perhaps smaller.
 
         :param part_of: which of so many pictures of a batch are gathered; all of them unless given.

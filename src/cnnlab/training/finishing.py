@@ -83,9 +83,7 @@ def _scored(dataset: Dataset) -> dict[str, ImageSet]:
     return {split: images for split, images in splits.items() if images is not None and len(images)}
 
 
-def _score(
-    split: str, outputs: Tensor, images: ImageSet, setup: TrainingSetup, writer: RunWriter
-) -> dict[str, float]:
+def _score(split: str, outputs: Tensor, images: ImageSet, setup: TrainingSetup, writer: RunWriter) -> dict[str, float]:
     writer.predictions(predictions_of(outputs, images, setup.objective, split=split, data=setup.dataset.digest))
     metrics = known_metrics(outputs, images.targets, setup.objective)
     return metrics | {"n": len(images)} if metrics else {}

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ pytestmark = pytest.mark.slow(20)
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[dict[str, Any]]]]:
+def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     """The folder of what two processes did, and what each of them saw."""
     folder = tmp_path_factory.mktemp("together")
     (folder / "recipes.json").write_text(json.dumps(RECIPES))
@@ -100,7 +100,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, l
     ]
     said = [process.communicate(timeout=120)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
-    yield folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
+    return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
 Together = tuple[Path, list[dict[str, Any]]]
@@ -210,9 +210,7 @@ def test_an_error_of_one_ends_both_with_its_words(together: Together) -> None:
     assert (failed.status, failed.info["reason"]) == ("failed", "this one lacks the data.")
 
 
-def test_a_process_that_is_killed_ends_all_and_the_run_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_process_that_is_killed_ends_all_and_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = {**RECIPES["plain"], "checkpoint_seconds": 0, "epochs": 12}
     monkeypatch.setattr(launch, "_listen", _killing(launch._listen, tmp_path, rank=1))
     began = time.monotonic()

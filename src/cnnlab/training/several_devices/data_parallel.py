@@ -112,6 +112,5 @@ class DataParallel:
         for alike in kinds.values():
             flat = torch.cat([tensor.detach().reshape(-1) for tensor in alike])
             dist.broadcast(flat, 0, group=self.channel)
-            for tensor, own in zip(alike, flat.split([tensor.numel() for tensor in alike]), strict=True):
+            for tensor, own in zip(alike, torch.split(flat, [tensor.numel() for tensor in alike]), strict=True):
                 tensor.copy_(own.view(tensor.shape))
-

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch._C._distributed_c10d import FileStore, PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 
 from cnnlab.core.errors import UsageError
 from cnnlab.training.divergence import DivergedError
@@ -36,11 +38,11 @@ class DeviceGroup:
     :param local_rank: which of those on this machine.
     """
 
-    def __init__(self, store: dist.Store, rank: int, size: int, local_rank: int) -> None:
+    def __init__(self, store: Store, rank: int, size: int, local_rank: int) -> None:
         self.store, self.rank, self.size, self.local_rank = store, rank, size, local_rank
         self._channels: dict[str, Any] = {}
         dist.init_process_group(
-            "gloo", store=dist.PrefixStore("cnnlab", store), rank=rank, world_size=size, timeout=_SILENCE
+            "gloo", store=PrefixStore("cnnlab", store), rank=rank, world_size=size, timeout=_SILENCE
         )
 
     @property
@@ -99,10 +101,12 @@ class DeviceGroup:
         """
         try:
             yield
-        except (PeerFailedError, DivergedError, *spared):
+        except (PeerFailedError, DivergedError):
             # A loss that is no number is so on all devices, each of which sees it.
             raise
         except Exception as error:
+            if isinstance(error, spared):
+                raise
             failure = self._failure(error)
             leave()
             if failure is None:
@@ -178,10 +182,10 @@ def leave() -> None:
 def _join() -> DeviceGroup:
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if RENDEZVOUS in os.environ:
-        store: dist.Store = dist.FileStore(os.environ[RENDEZVOUS], size)
+        store: Store = FileStore(os.environ[RENDEZVOUS], size)
         store.set_timeout(_MEETING)
     else:
-        store, rank, size = next(dist.rendezvous("env://", timeout=_MEETING))  # type: ignore[no-untyped-call]
+        store, rank, size = next(rendezvous("env://", timeout=_MEETING))  # type: ignore[no-untyped-call]
     return DeviceGroup(store, rank, size, int(os.environ.get("LOCAL_RANK", rank)))
 
 

@@ -67,10 +67,11 @@ def announce(group: "DeviceGroup", execution: Execution, writer: RunWriter) -> N
     group.share({"folder": str(writer.folder.absolute()), "info": writer.info, "execution": execution.to_dict()})
 
 
-def following(group: "DeviceGroup") -> tuple[Execution, RunWriter]:
+def following(group: "DeviceGroup | None") -> tuple[Execution, RunWriter]:
     """How the first carries the training out, and a record that is not written."""
     from cnnlab.training.several_devices.following_writer import FollowingWriter
 
+    assert group is not None
     told = group.share()
     return Execution.from_dict(told["execution"]), FollowingWriter(Path(told["folder"]), told["info"])
 
@@ -120,9 +121,9 @@ def begin(
 def tell_change(execution: Execution, before: int, epochs: int) -> str:
     """Warns that a run goes on with another number of devices, and gives back the text."""
     text = (
-        f"trained on {counted(execution.devices, 'device')} after {counted(epochs, 'epoch')}, on {before} until then. Order, "
-        "augmentation and every batch stay what they are; sums are made in another order, so that results differ in "
-        "their last digits"
+        f"trained on {counted(execution.devices, 'device')} after {counted(epochs, 'epoch')}, on {before} until then. "
+        "Order, augmentation and every batch stay what they are; sums are made in another order, so that results differ "
+        "in their last digits"
     )
     if not execution.sync_batchnorm:
         text += ", and with sync_batchnorm=false batch normalisation sees slices of another size"
@@ -173,7 +174,7 @@ def check_devices(setup: TrainingSetup, count: int, device: str) -> None:
     smallest = min(min(phase.batch_size, len(setup.dataset.train)) for phase in recipe.normal())
     if smallest < count:
         raise UsageError(
-            f"{what} divides batches of {counted(smallest, 'picture')}, so some would have none. Ask for fewer devices, "
+            f"{what} divides batches of {counted(smallest, 'picture')}, so some would have none. Ask for fewer, "
             "or larger batches (batch_size)."
         )
 
