@@ -291,6 +291,8 @@ def test_the_record_says_what_was_trained_and_how(small_run: Trained) -> None:
         "parts": 1,
         "compile": False,
         "kernels": "torch" if why_no_native_kernels() else "native",
+        "devices": 1,
+        "sync_batchnorm": True,
     }
     assert info["data"]["sizes"] == {"train": 120, "validation": 60, "test": 60}
     assert info["data"]["name"] == "digits"

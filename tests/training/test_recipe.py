@@ -56,6 +56,8 @@ MEANINGLESS: dict[str, Any] = {
     "workers": 3,
     "kernels": "torch",
     "mirror": "tensorboard",
+    "devices": 2,
+    "sync_batchnorm": False,
     "data": "digits(size=9)",
     "subset": 100,
     "validation": 0.2,

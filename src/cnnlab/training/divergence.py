@@ -10,7 +10,7 @@ from cnnlab.core.errors import TrainingError
 from cnnlab.runs import RunWriter
 from cnnlab.training.selection import BestEpoch
 from cnnlab.training.state import Counters
-from cnnlab.training.step import StepOutcome
+from cnnlab.training.step_outcome import StepOutcome
 
 
 class DivergedError(TrainingError):

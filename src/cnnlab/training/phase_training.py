@@ -17,7 +17,8 @@ from cnnlab.training.partial_training import PartialTraining
 from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.schedules import PhaseProgress
-from cnnlab.training.step import StepKey, StepOutcome, Stepper, is_out_of_memory
+from cnnlab.training.step import StepKey, Stepper, is_out_of_memory
+from cnnlab.training.step_outcome import StepOutcome
 
 
 class PhaseTraining:

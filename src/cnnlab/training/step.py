@@ -18,6 +18,7 @@ from cnnlab.training.adversaries import Adversaries
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution
 from cnnlab.training.recipe import Phase
+from cnnlab.training.step_outcome import StepOutcome
 
 if TYPE_CHECKING:
     from cnnlab.training.several_devices.data_parallel import DataParallel
@@ -30,15 +31,6 @@ class StepKey:
     seed: int
     epoch: int
     step: int
-
-
-@dataclass(frozen=True)
-class StepOutcome:
-    """What is followed of one step, left on the device: the mean loss and sums over its samples."""
-
-    samples: int
-    loss: Tensor
-    sums: dict[str, Tensor]
 
 
 class Stepper:

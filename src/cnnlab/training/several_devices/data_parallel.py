@@ -13,7 +13,7 @@ from cnnlab.augment import Pipeline
 from cnnlab.training.several_devices.batch_norm import batch_norms
 from cnnlab.training.several_devices.group import DeviceGroup
 from cnnlab.training.several_devices.slices import Division, on_slice, random_layers
-from cnnlab.training.step import StepOutcome
+from cnnlab.training.step_outcome import StepOutcome
 
 
 class DataParallel:

@@ -26,7 +26,8 @@ def main() -> int:
     os.dup2(2, 1)
 
     def say(**content: Any) -> None:
-        print(json.dumps(content), file=out, flush=True)
+        out.write(json.dumps(content) + "\n")
+        out.flush()
 
     # Until the training heeds it, this ends the process, and without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -122,8 +122,8 @@ def tell_change(execution: Execution, before: int, epochs: int) -> str:
     """Warns that a run goes on with another number of devices, and gives back the text."""
     text = (
         f"trained on {counted(execution.devices, 'device')} after {counted(epochs, 'epoch')}, on {before} until then. "
-        "Order, augmentation and every batch stay what they are; sums are made in another order, so that results differ "
-        "in their last digits"
+        "Order, augmentation and every batch stay what they are; sums are made in another order, so that results "
+        "differ in their last digits"
     )
     if not execution.sync_batchnorm:
         text += ", and with sync_batchnorm=false batch normalisation sees slices of another size"
