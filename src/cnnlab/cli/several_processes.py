@@ -28,10 +28,9 @@ def speaking_for_all(words: Sequence[str]) -> Iterator[None]:
             nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
             stack.enter_context(redirect_stdout(nowhere))
             stack.enter_context(redirect_stderr(nowhere))
-        from cnnlab.training.several_devices.group import joined
+        from cnnlab.training.several_devices.roles import joined
 
         group = joined()
-        assert group is not None
         stack.enter_context(group.failing_together(spared=(typer.Exit, typer.Abort)))
         command = next((word for word in words if not word.startswith("-")), None)
         if command is not None and command not in _COMMANDS:

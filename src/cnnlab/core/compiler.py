@@ -1,7 +1,8 @@
 """PyTorch's compiler, which takes longer to load than all else that a training or a network needs, put off.
 
 PyTorch's optimisers ask it at each step to be left alone, timm and torchvision once for a function of one transformer
-and of detectors. Where it is not loaded, nothing is being compiled, and there is nothing to leave alone.
+and of detectors, ``DistributedDataParallel`` whether it is to add up gradients in what is compiled. Where it is not
+loaded, nothing is being compiled, and there is nothing to leave alone.
 """
 
 import functools
@@ -22,8 +23,9 @@ def compiler_put_off() -> Iterator[None]:
         yield
         return
     sys.modules |= {name: _StandIn(name) for name in (_COMPILER, _UTILS)}
-    vars(sys.modules[_COMPILER]).update(disable=_disable, graph_break=_graph_break)
-    vars(sys.modules[_UTILS])["is_compile_supported"] = _is_compile_supported
+    compiler, utils = sys.modules[_COMPILER], sys.modules[_UTILS]
+    vars(compiler).update(disable=_disable, graph_break=_graph_break, utils=utils)
+    vars(utils).update(is_compile_supported=_is_compile_supported, get_optimize_ddp_mode=_optimize_ddp_mode)
     try:
         yield
     finally:
@@ -65,6 +67,11 @@ def _disable(function: Callable[..., Any], *arguments: Any, **options: Any) -> C
 
 def _graph_break(*unused: Any, **options: Any) -> None:
     """Nothing, as while nothing is compiled."""
+
+
+def _optimize_ddp_mode() -> str:
+    """The default, which is something to the compiler alone."""
+    return "ddp_optimizer"
 
 
 def _is_compile_supported(device_type: str) -> Any:

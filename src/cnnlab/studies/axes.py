@@ -15,10 +15,11 @@ UNVARIED = {
     "seed": "repeats vary the seed.",
     "name": "the study names its runs.",
     **dict.fromkeys(
-        ("device", "precision", "threads", "compile", "workers", "kernels", "devices", "sync_batchnorm"),
+        ("device", "precision", "threads", "compile", "workers", "kernels"),
         "it says how trials are carried out, which is fixed once for a study and makes no other recipe. Put it into "
         "the base; to compare two of its values, run the study once with each, in folders of their own (--runs).",
     ),
+    **dict.fromkeys(("devices", "sync_batchnorm"), "trials are trained side by side, on a device each."),
     **dict.fromkeys(
         ("checkpoint_seconds", "keep_checkpoint", "mirror"),
         "it says what is kept on the way, which changes no result.",

@@ -174,10 +174,16 @@ class StudySettings:
     def _recipe(self, keys: Mapping[str, Any]) -> Recipe:
         own = {"name": self.file.name, "seed": self.seeds[0]}
         try:
-            return Recipe.read({**self.file.base, **own}, **keys)
+            recipe = Recipe.read({**self.file.base, **own}, **keys)
         except UsageError as error:
             values = ", ".join(f"{key}={in_short(_text(value))}" for key, value in keys.items())
             raise UsageError(f"the setting {values}: {error}") from error
+        if recipe.devices not in (None, 1):
+            raise UsageError(
+                f"base: devices={recipe.devices} divides each batch of one training among several devices; trials are "
+                "trained side by side, on a device each. Leave devices out."
+            )
+        return recipe
 
     def _label(self, values: Mapping[str, str]) -> str:
         if len(values) == 1:

@@ -29,21 +29,8 @@ from cnnlab.training.phases import without_effect
 from cnnlab.training.prepare import TrainingSetup, build_classifier, prepare, read_setup
 from cnnlab.training.python_objects import extract_objects
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.several_devices import roles
 from cnnlab.training.several_devices.presence import PeerFailedError
-from cnnlab.training.several_devices.roles import (
-    among_devices,
-    at_own_device,
-    begin,
-    check_can_start,
-    check_devices,
-    check_size,
-    device_of,
-    devices_of,
-    following,
-    is_follower,
-    on_devices,
-    run_on_devices,
-)
 from cnnlab.training.short_recipe import given
 from cnnlab.training.signals import Interrupted, catching_signals
 
@@ -84,11 +71,11 @@ def train(
     :raises UsageError: for a recipe that cannot be meant; nothing is written then.
     """
     check_callbacks(callbacks)
-    with showing(progress), among_devices() as group:
+    with showing(progress), roles.among_devices() as group:
         memory.ask_for_large_pages()
         store = store_at(runs)
         setup = read_setup(recipe, keys, store, data_dir=data_dir, offline=offline, datasets=datasets)
-        place = {"runs": runs, "data_dir": data_dir, "offline": offline}
+        place = {"data_dir": data_dir, "offline": offline}
         train_one = partial(train_setup, again=again, callbacks=callbacks, place=place, group=group)
         if setup.recipe.folds is None or setup.recipe.fold is not None:
             return train_one(setup, store)
@@ -112,34 +99,31 @@ def train_setup(
 ) -> Run:
     """Trains what is ready to be trained, or finds it done, as :func:`train`.
 
-    :param place: where runs and data lie, as :func:`train` takes it, for processes that are started for it.
+    :param place: where data is looked for, as :func:`train` takes it, for processes that are started for it.
     :param group: of devices that train together, this one among them.
     """
+    roles.check_size(group, setup.recipe.devices)
+    if roles.is_follower(group):
+        return _follow(setup, group)
     with announcing("looking for runs of this recipe"):
-        same = [] if is_follower(group) else store.by_digest(setup.digest)
+        same = store.by_digest(setup.digest)
     finished = [run for run in same if run.status == "finished"]
     for run in same:
         keep_places(run, setup.recipe.to_dict())
     check_mirrors(setup.recipe.mirror)
     unfinished = [run for run in same if run.status != "finished"]
-    found = next(iter([] if again else [*finished, *unfinished]), None)
-    if group is not None:
-        check_size(group, setup.recipe)
-        folder = group.share(None if found is None else str(found.folder.absolute()))
-        found = found or (None if folder is None else Run(folder))
-    if found is not None and found.status == "finished":
-        note_finished(found)
-        if is_follower(group):
-            return found
-        with mirrored(found.folder, setup.recipe.mirror):
+    if finished and not again:
+        note_finished(finished[0])
+        with mirrored(finished[0].folder, setup.recipe.mirror):
             pass
-        return _tidied(found)
-    devices = setup.recipe.devices or devices_of(found)
+        roles.announce(group, finished[0].folder)
+        return _tidied(finished[0])
+    found = unfinished[0] if unfinished and not again else None
+    devices = setup.recipe.devices or roles.devices_of(found)
     if group is None and devices > 1:
-        request = {"runs": store.root, **(place or {}), "recipe": setup.recipe.to_dict(), "again": again}
-        check_can_start(setup, devices, callbacks)
-        check_devices(setup, devices, device_of(found) or setup.recipe.device)
-        return run_on_devices(devices, "train", request)
+        request = {"recipe": setup.recipe.to_dict(), "runs": store.root, "again": again, **(place or {})}
+        roles.check_can_start(setup, devices, roles.device_of(found), callbacks)
+        return roles.run_on_devices(devices, "train", request)
     if found is not None:
         note(f"Going on with {found.folder}.")
         return _go_on(found, setup, callbacks, group)
@@ -169,13 +153,16 @@ def resume(
     :raises UsageError: when the data is no longer what the run was started on.
     """
     check_callbacks(callbacks)
-    with showing(progress), among_devices() as group:
+    if devices is not None and devices < 1:
+        raise UsageError(f"devices={devices}: at least one is needed to train anything.")
+    with showing(progress), roles.among_devices() as group:
         memory.ask_for_large_pages()
+        roles.check_size(group, devices)
         found = store_at(runs).find(run)
         found.check_trained()
         if found.status == "finished":
             note(f"{found.folder} is finished already. Train more epochs with: cnnlab extend {found.name} epochs=+3")
-            return found if is_follower(group) else _tidied(found)
+            return found if roles.is_follower(group) else _tidied(found)
         if network is not None:
             give_network(found.recipe["model"], network)
         _, _, given = extract_objects(None, {} if data is None else {"data": data})
@@ -187,13 +174,15 @@ def resume(
                 "run. Put the data back, or train the recipe anew on what there is now: cnnlab train "
                 f"{found.folder / 'recipe.yaml'}"
             )
+        if roles.is_follower(group):
+            return _follow(setup, group)
         check_mirrors(setup.recipe.mirror)
-        if group is None and (devices or devices_of(found)) > 1:
-            count = devices or devices_of(found)
-            check_can_start(setup, count, callbacks, is_given=given is not None or network is not None)
-            check_devices(setup, count, device_of(found) or setup.recipe.device)
+        count = devices or roles.devices_of(found)
+        if group is None and count > 1:
             request = {"run": found.folder, "data_dir": data_dir, "offline": offline, "devices": count}
-            return run_on_devices(count, "resume", request)
+            is_given = given is not None or network is not None
+            roles.check_can_start(setup, count, roles.device_of(found), callbacks, is_given=is_given)
+            return roles.run_on_devices(count, "resume", request)
         return _go_on(found, setup, callbacks, group)
 
 
@@ -278,13 +267,10 @@ def _start(
     classifier = build_classifier(setup)
     if setup.start is not None and (told := seen_at_another_size(recipe, classifier)):
         note(told)
-    if is_follower(group):
-        execution, follower = following(group)
-        return _train(setup, classifier, execution, follower, (), group)
     execution, choice = choose_execution(setup, classifier)
     if group is not None:
-        execution = on_devices(execution, recipe, group.size)
-        check_devices(setup, group.size, execution.device)
+        roles.check_devices(setup, group.size, execution.device)
+        execution = roles.on_devices(execution, recipe, group.size)
     writer = RunWriter.create(
         store.root,
         digest=setup.digest,
@@ -316,19 +302,23 @@ def _tidied(run: Run) -> Run:
 
 
 def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback], group: "DeviceGroup | None") -> Run:
-    if is_follower(group):
-        classifier = build_classifier(setup)
-        execution, follower = following(group)
-        return _train(setup, classifier, execution, follower, (), group)
     execution = Execution.from_dict(run.info.get("execution") or {})
     count, before = 1 if group is None else group.size, execution.devices
-    if count != before:
-        execution = on_devices(execution, setup.recipe, count)
     if group is not None:
-        check_devices(setup, count, execution.device)
+        roles.check_devices(setup, count, execution.device)
+    if count != before:
+        execution = roles.on_devices(execution, setup.recipe, count)
     note(describe_execution(execution, None))
     classifier = build_classifier(setup)
     return _train(setup, classifier, execution, RunWriter.open(run.folder), callbacks, group, before)
+
+
+def _follow(setup: TrainingSetup, group: "DeviceGroup") -> Run:
+    """Takes part in a training on which another process decides, and which that records."""
+    told = roles.announced(group)
+    if told.execution is None:
+        return Run(told.folder)
+    return _train(setup, build_classifier(setup), told.execution, told.writer(), (), group)
 
 
 def _train(
@@ -340,27 +330,32 @@ def _train(
     group: "DeviceGroup | None",
     devices_before: int | None = None,
 ) -> Run:
-    following = mirrored(writer.folder, setup.recipe.mirror)
-    with writer, catching_signals() as stop_request, execution.applied(), following as tell:
-        if group is not None or devices_before not in (None, execution.devices):
-            begin(execution, writer, classifier, group, devices_before)
-        here = at_own_device(group, execution)
-        trainer = Trainer(Job(setup, classifier, here, writer, (*callbacks, tell), group), stop_request)
+    follows = roles.is_follower(group)
+    # Of several processes the one that writes the record has it mirrored.
+    mirroring = nullcontext() if follows else mirrored(writer.folder, setup.recipe.mirror)
+    with writer, catching_signals() as stop_request, execution.applied(), mirroring as tell:
+        if not follows:
+            roles.begin(execution, writer, classifier, group, devices_before)
+        here = roles.at_own_device(group, execution)
+        told = callbacks if tell is None else (*callbacks, tell)
+        trainer = Trainer(Job(setup, classifier, here, writer, told, group), stop_request)
         try:
             with nullcontext() if group is None else group.failing_together():
                 trainer.run()
         except Interrupted:
             raise
         except DivergedError as error:
-            diagnosis = None if is_follower(group) else trainer.why_diverged(error)
+            diagnosis = None if follows else trainer.why_diverged(error)
             writer.fail(str(error), **({} if diagnosis is None else {"diagnosis": diagnosis.to_dict()}))
             if group is not None:
                 # Whoever leaves before the record is whole ends the others.
                 group.share()
             raise
         except PeerFailedError as error:
-            if error.is_told:
-                writer.fail(str(error))
+            # One that ended without a word was killed, as a training on one device may be: it is gone on with.
+            with suppress(StorageError):
+                if error.is_told:
+                    writer.fail(str(error))
             raise
         except Exception as error:
             # On a full disk there is no writing down why either; what the person reads must be the first error.

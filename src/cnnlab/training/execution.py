@@ -19,6 +19,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import usable_cores
 from cnnlab.core.memory import kept_between_steps
 from cnnlab.core.messages import announcing, warn
+from cnnlab.core.number_text import counted
 from cnnlab.core.seeds import scope
 from cnnlab.models import Classifier, autocast, native_kernels, to_float, why_no_native_kernels
 from cnnlab.objectives import Targets
@@ -257,7 +258,9 @@ def describe_execution(execution: Execution, choice: PrecisionChoice | None) -> 
     :param choice: None for a run that goes on in what it was begun in.
     """
     cpu = execution.torch_device.type == "cpu"
-    on = f"{execution.threads} thread{'s'[: execution.threads > 1]}" if cpu else execution.device
+    on = counted(execution.threads, "thread") if cpu else execution.device
+    if execution.devices > 1:
+        on = f"{execution.devices} devices of {on} each" if cpu else f"{execution.devices} {on} devices"
     why = "as the run was begun" if choice is None else _reason(choice, cpu)
     is_slow = lacks_native(execution.precision, execution.device)
     warning = "; torch has no native bfloat16 for this processor, so it may be many times slower than float32"

@@ -88,7 +88,8 @@ def _train_before(setup: TrainingSetup, span: PhaseSpan, classifier: Classifier)
     :raises TrainingError: where the training ends before, by its ``patience``.
     """
     phases = setup.recipe.phases[: span.number - 1]
-    recipe = setup.recipe.model_copy(update={"phases": phases, "snapshots": (), "keep_checkpoint": True})
+    kept = {"phases": phases, "snapshots": (), "keep_checkpoint": True, "devices": None}
+    recipe = setup.recipe.model_copy(update=kept)
     recipe = Recipe.read(recipe.to_dict())
     before = replace(setup, recipe=recipe, plan=replace(setup.plan, spans=setup.plan.spans[: span.number - 1]))
     note(f"Training what comes before phase {span.number} first.")

@@ -1,16 +1,12 @@
 """One training on two devices is that of one, and what goes wrong on one of them ends it on both.
 
-Processes take seconds to come up: two live through everything, and others are started and killed once.
+Two processes live through everything, and others until one is killed.
 """
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +14,11 @@ import pytest
 import torch
 from torch import nn
 
-from cnnlab.core.errors import CnnlabWarning, TrainingError
+from cnnlab.core.errors import CnnlabWarning
 from cnnlab.runs import Run
 from cnnlab.training import resume, train
-from cnnlab.training.several_devices import launch
-from cnnlab.training.several_devices.presence import RENDEZVOUS
 from tests.training.comparing import content, equal, runs_in, weights
-from tests.training.several_devices.device_process import STOPPED_AFTER
+from tests.training.several_devices.device_process import FATAL_STEP, STOPPED_AFTER, live, lose_one, train_together
 
 SHARED = {
     "data": "digits",
@@ -45,6 +39,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "batch_size": 50,
         "epochs": 8,
         "augment": "flip|shift(0.1)|gaussian_noise(0.1)|erase(p=0.5)",
+        "mirror": "noting",
     },
     # Whole batches are needed to blend them; weights of classes, a mean of weights, a penalty, phases of parts.
     "blended": {
@@ -67,50 +62,53 @@ RECIPES: dict[str, dict[str, Any]] = {
         "adversary": "fast(eps=0.1)",
         "epochs": 2,
     },
-    "in pairs": {
-        "subset": 60,
-        "model": "conv(6)|bn|relu|pool|flatten",
-        "batch_size": 30,
-        "adversary": "trades(eps=0.1, steps=2)",
-        "epochs": 1,
-    },
 }
 RECIPES = {name: {**SHARED, **recipe} for name, recipe in RECIPES.items()}
-PROGRAM = Path(__file__).with_name("device_process.py")
-ROOT = Path(__file__).parents[3]
 
-pytestmark = pytest.mark.slow(20)
+pytestmark = pytest.mark.slow(8)
+
+
+PARTED = "the processes of this training have parted, since one of them failed. Start all of them anew."
+Started = Callable[..., tuple[list[int | None], list[dict[str, Any]]]]
+Together = tuple[Path, list[dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+def started(_loaded_once: BaseContext) -> Started:
+    """Has two processes live through a scenario; how each left, and what those saw that left well."""
+
+    def start(scenario: Any, folder: Path, *arguments: Any) -> tuple[list[int | None], list[dict[str, Any]]]:
+        processes = [
+            _loaded_once.Process(target=live, args=(scenario, folder, rank, *arguments))  # type: ignore[attr-defined]
+            for rank in range(2)
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join(120)
+            # One that hangs leaves no other behind.
+            process.kill()
+            process.join()
+        files = [folder / f"{rank}.json" for rank in range(2)]
+        return [process.exitcode for process in processes], [json.loads(f.read_text()) for f in files if f.is_file()]
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def together(started: Started, tmp_path_factory: pytest.TempPathFactory) -> Together:
     """The folder of what two processes did, and what each of them saw."""
     folder = tmp_path_factory.mktemp("together")
-    (folder / "recipes.json").write_text(json.dumps(RECIPES))
-    environment = {**os.environ, "WORLD_SIZE": "2", RENDEZVOUS: str(folder / "meeting"), "TORCH_CPP_LOG_LEVEL": "ERROR"}
-    environment |= {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(PROGRAM), str(folder / "runs"), str(folder / "recipes.json")],
-            env={**environment, "RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    said = [process.communicate(timeout=120)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    return folder, [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
-
-
-Together = tuple[Path, list[dict[str, Any]]]
+    codes, seen = started(train_together, folder, RECIPES)
+    assert codes == [0, 0]
+    return folder, seen
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_two_devices_train_as_one(name: str, together: Together, tmp_path: Path) -> None:
     _, (seen, _) = together
     two = Run(Path(seen[name]["folder"]))
-    one = train({**RECIPES[name], "name": name}, runs=tmp_path, offline=True)
+    one = train({**RECIPES[name], "name": name, "mirror": "none"}, runs=tmp_path, offline=True)
     assert one.info["digest"] == two.info["digest"]
     assert (one.info["execution"]["devices"], two.info["execution"]["devices"]) == (1, 2)
     losses = [torch.tensor([step["loss"] for step in run.live]) for run in (one, two)]
@@ -137,6 +135,19 @@ def test_only_the_first_writes_and_calls_callbacks(together: Together) -> None:
     assert first["again"] == second["again"] == Path(first["plain"]["folder"]).name
     assert {run.status for run in runs_in(folder / "runs")} == {"finished", "failed"}
     assert [second[name]["status"] for name in RECIPES] == ["finished"] * len(RECIPES)
+
+
+def test_only_the_first_has_the_record_mirrored(together: Together) -> None:
+    folder, (seen, _) = together
+    noted = [json.loads(line) for line in (folder / "mirrored.jsonl").read_text().splitlines()]
+    assert {entry["rank"] for entry in noted} == {"0"}
+    plain = [entry["steps"] for entry in noted if entry["run"] == Path(seen["plain"]["folder"]).name]
+    # When it was trained, and when the same was asked for again.
+    assert plain == [8 * 7, 8 * 7]
+
+
+def test_no_compiler_is_loaded(together: Together) -> None:
+    assert not any(seen["has_compiler"] for seen in together[1])
 
 
 def test_a_signal_to_one_stops_both_at_one_step_and_saves_once(together: Together) -> None:
@@ -204,39 +215,22 @@ def test_what_several_devices_cannot_do_is_refused(key: str, text: str, together
 
 def test_an_error_of_one_ends_both_with_its_words(together: Together) -> None:
     folder, (first, second) = together
-    assert second["failure"] == ["own", "UsageError", "this one lacks the data."]
-    assert first["failure"] == ["another", "PeerFailedError", "this one lacks the data."]
+    assert second["failure"] == ["UsageError", "this one lacks the data."]
+    assert first["failure"] == ["PeerFailedError", "this one lacks the data."]
+    assert all(seen["after"] == ["TrainingError", PARTED] for seen in (first, second))
     (failed,) = [run for run in runs_in(folder / "runs") if run.name.startswith("failed")]
     assert (failed.status, failed.info["reason"]) == ("failed", "this one lacks the data.")
 
 
-def test_a_process_that_is_killed_ends_all_and_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = {**RECIPES["plain"], "checkpoint_seconds": 0, "epochs": 12}
-    monkeypatch.setattr(launch, "_listen", _killing(launch._listen, tmp_path, rank=1))
-    began = time.monotonic()
-    with pytest.raises(TrainingError, match="device 2 of 2 ended without a word, by signal 9"):
-        train(recipe, devices=2, runs=tmp_path, offline=True)
-    assert time.monotonic() - began < 60
-    (run,) = runs_in(tmp_path)
-    done = len(run.live)
-    assert run.status == "unfinished" and not run.is_running and 0 < done < 12 * 7
+def test_a_process_that_is_killed_ends_both_and_the_run_goes_on(started: Started, tmp_path: Path) -> None:
+    recipe = {**RECIPES["plain"], "mirror": "none", "epochs": 1, "checkpoint_seconds": 0}
+    codes, (seen,) = started(lose_one, tmp_path, recipe)
+    assert codes == [0, -signal.SIGKILL]
+    assert seen["kind"] == "PeerFailedError" and "ended without a word" in seen["error"]
+    assert seen["seconds"] < 30
+    (run,) = runs_in(tmp_path / "runs")
+    assert run.status == "unfinished" and not run.is_running and len(run.live) == FATAL_STEP - 1
     assert run.info["execution"]["devices"] == 2
     with pytest.warns(CnnlabWarning, match="on 2 until then"):
-        finished = train(recipe, devices=1, runs=tmp_path, offline=True)
-    assert finished.folder == run.folder and len(finished.live) == 12 * 7
-
-
-def _killing(listen: Callable[..., None], runs: Path, rank: int) -> Callable[..., None]:
-    """As it is, and one of the processes killed once there is a checkpoint."""
-
-    def kill(process: Any) -> None:
-        while not list(runs.glob("*/checkpoint/*.safetensors")):
-            time.sleep(0.02)
-        process.kill()
-
-    def listening(number: int, process: Any, words: Any) -> None:
-        if number == rank:
-            threading.Thread(target=kill, args=(process,), daemon=True).start()
-        listen(number, process, words)
-
-    return listening
+        finished = train(recipe, devices=1, runs=tmp_path / "runs", offline=True)
+    assert finished.folder == run.folder and len(finished.live) == 7

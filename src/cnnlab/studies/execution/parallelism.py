@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cnnlab.core.errors import UsageError
 from cnnlab.core.machine import usable_cores
 from cnnlab.core.messages import note
 from cnnlab.studies.execution.executor import Executor, Throughput
@@ -26,11 +25,6 @@ def parallelism_choices(recipe: Recipe, trials: int, workers: int | None) -> lis
     :param workers: how many at once, where a person says so.
     """
     cores = usable_cores()
-    if recipe.devices is not None and recipe.devices > 1:
-        raise UsageError(
-            f"devices={recipe.devices} divides one training among several devices, and a study has many trainings, of "
-            "which each takes one. Leave devices out."
-        )
     if workers is not None:
         return [(workers, recipe.threads or max(1, cores // workers))]
     device = execution_for(device=recipe.device, precision="float32", threads=1, workers=1, compile=False).torch_device
@@ -85,7 +79,8 @@ def trial_recipe(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dic
     if keys.get("kernels") == "native" and recipe.kernels == "auto":
         # Those that the study was begun with, or torch's where it goes on without them.
         keys["kernels"] = kernels_at_hand("native")
-    return recipe.model_copy(update={**keys, "seed": seed}).to_dict()
+    # On one device goes on, too, what somebody began on several.
+    return recipe.model_copy(update={**keys, "seed": seed, "devices": 1}).to_dict()
 
 
 def _best(paces: list[Throughput]) -> Throughput:

@@ -12,12 +12,12 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch._C._distributed_c10d import FileStore, PrefixStore, Store
+from torch.distributed import FileStore, PrefixStore, Store  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import TrainingError, UsageError
 from cnnlab.training.divergence import DivergedError
-from cnnlab.training.several_devices.presence import RENDEZVOUS, PeerFailedError, is_one_of_several
+from cnnlab.training.several_devices.presence import RENDEZVOUS, PeerFailedError
 
 _MEETING = timedelta(minutes=5)
 """For all to come up: each loads torch and the data."""
@@ -148,27 +148,33 @@ class DeviceGroup:
 _joined: DeviceGroup | None = None
 
 
-def joined() -> DeviceGroup | None:
-    """The group that this process is one of; None where it trains by itself.
+def join() -> DeviceGroup:
+    """The group that this process is one of, met when it is first asked for.
 
     :raises UsageError: where the others cannot be met.
+    :raises TrainingError: where they have parted, after an error of one.
     """
     global _joined
-    if _joined is None and is_one_of_several():
-        if dist.is_initialized():
-            raise UsageError(
-                "torch.distributed was set up before cnnlab trains, which it does itself under torchrun. Leave "
-                "init_process_group out."
+    if _joined is not None:
+        if not dist.is_initialized():
+            raise TrainingError(
+                "the processes of this training have parted, since one of them failed. Start all of them anew."
             )
-        try:
-            _joined = _join()
-        except (RuntimeError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise UsageError(
-                f"the processes of this training did not find each other ({reason}). Under torchrun every one of them "
-                "has to come up, and the address and port that it names have to be free and reachable."
-            ) from error
-        atexit.register(leave)
+        return _joined
+    if dist.is_initialized():
+        raise UsageError(
+            "torch.distributed was set up before cnnlab trains, which it does itself under torchrun. Leave "
+            "init_process_group out."
+        )
+    try:
+        _joined = _met()
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"the processes of this training did not find each other ({reason}). Under torchrun every one of them "
+            "has to come up, and the address and port that it names have to be free and reachable."
+        ) from error
+    atexit.register(leave)
     return _joined
 
 
@@ -179,7 +185,7 @@ def leave() -> None:
             dist.destroy_process_group()
 
 
-def _join() -> DeviceGroup:
+def _met() -> DeviceGroup:
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     if RENDEZVOUS in os.environ:
         store: Store = FileStore(os.environ[RENDEZVOUS], size)

@@ -28,10 +28,11 @@ from cnnlab.training.divergence import DivergedError
 from cnnlab.training.several_devices.presence import LOG_LEVEL, RENDEZVOUS
 from cnnlab.training.signals import Interrupted, StopRequest, catching_signals
 
-_ENDING_SECONDS = 20.0
-"""For the others to end once one has failed: they notice at the next exchange."""
+_ENDING_SECONDS = 40.0
+"""For the others to end once one has: they notice at the next exchange, and the first has mirrors to wait for."""
 _POLL_SECONDS = 0.1
 _OF_TORCHRUN = ("MASTER_ADDR", "MASTER_PORT", "LOCAL_WORLD_SIZE", "GROUP_RANK")
+_PROGRAM = (sys.executable, "-m", "cnnlab.training.several_devices.process")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def carry_out(count: int, verb: str, request: Mapping[str, Any]) -> Path:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="cnnlab-"))
         stop_request = stack.enter_context(catching_signals())
         processes = stack.enter_context(_started(count, Path(folder)))
-        line = {"verb": verb, "request": _plain(request), "notes": prints_notes()}
+        line = {"verb": verb, "request": _plain(request), "shows": prints_notes()}
         words: queue.SimpleQueue[_Word] = queue.SimpleQueue()
         for rank, process in enumerate(processes):
             _send(process, line)
@@ -68,7 +69,7 @@ def _outcome(
     folder: Path,
 ) -> Path:
     """What the training came to, once all processes have ended."""
-    told, failed = list[Mapping[str, Any]](), list[int]()
+    told, failed, trained = list[Mapping[str, Any]](), list[int](), dict[int, str]()
     running, passed_on, deadline = len(processes), None, float("inf")
     while running:
         if stop_request.number != passed_on:
@@ -83,6 +84,8 @@ def _outcome(
                     deadline = min(deadline, time.monotonic() + _ENDING_SECONDS)
             elif "warning" in word.content:
                 warn(word.content["warning"])
+            elif "folder" in word.content:
+                trained[word.rank] = word.content["folder"]
             else:
                 told.append(word.content)
         if time.monotonic() >= deadline:
@@ -92,9 +95,9 @@ def _outcome(
         raise _error(word_of_failure)
     if stop_request.number is not None:
         raise Interrupted(stop_request.number, "", "the same command goes on with what there is")
-    if failed or not told:
+    if failed or 0 not in trained:
         raise _silent_death(failed[0] if failed else 0, processes, folder)
-    return Path(told[0]["folder"])
+    return Path(trained[0])
 
 
 def _error(word: Mapping[str, Any]) -> BaseException:
@@ -103,10 +106,9 @@ def _error(word: Mapping[str, Any]) -> BaseException:
         return Interrupted(word["stopped"], word["where"])
     if word["kind"] == DivergedError.__name__:
         return DivergedError(word["error"], word["step"], word["rate"])
-    kind = getattr(errors, word["kind"], None)
-    if isinstance(kind, type) and issubclass(kind, CnnlabError):
-        return kind(word["error"])
-    return RuntimeError(word["error"])
+    kind = vars(errors).get(word["kind"], RuntimeError)
+    error: BaseException = kind(word["error"])
+    return error
 
 
 def _silent_death(rank: int, processes: "Sequence[subprocess.Popen[bytes]]", folder: Path) -> CnnlabError:
@@ -136,7 +138,7 @@ def _started(count: int, folder: Path) -> "Iterator[list[subprocess.Popen[bytes]
             with open(folder / f"stderr-{rank}", "wb") as elsewhere:
                 processes.append(
                     subprocess.Popen(
-                        [sys.executable, "-m", "cnnlab.training.several_devices.process"],
+                        _PROGRAM,
                         stdin=subprocess.PIPE,
                         stdout=subprocess.PIPE,
                         stderr=elsewhere if rank else None,
@@ -177,6 +179,9 @@ def _send(process: "subprocess.Popen[bytes]", line: Mapping[str, Any]) -> None:
 
 
 def _signal(processes: "Sequence[subprocess.Popen[bytes]]", number: int) -> None:
+    if WINDOWS and number == signal.SIGINT:
+        # There Ctrl-C reaches all that share the console, and nothing else can be sent that does not end them at once.
+        return
     for process in processes:
         with suppress(ProcessLookupError):
             process.send_signal(number)

@@ -33,8 +33,3 @@ def is_one_of_several() -> bool:
 def is_first() -> bool:
     """Whether this process writes and prints: it is the only one, or the first of several."""
     return not is_one_of_several() or os.environ["RANK"] == "0"
-
-
-def is_started_by_cnnlab() -> bool:
-    """Whether it was cnnlab."""
-    return RENDEZVOUS in os.environ

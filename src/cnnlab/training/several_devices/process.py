@@ -11,11 +11,11 @@ import sys
 import threading
 import traceback
 import warnings
-from contextlib import nullcontext
 from typing import Any
 
+from cnnlab.core import errors
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
-from cnnlab.core.messages import printing_notes
+from cnnlab.core.messages import printing_notes, quietly
 from cnnlab.training.several_devices.presence import PeerFailedError
 
 
@@ -40,7 +40,7 @@ def main() -> int:
 
     request = order["request"]
     try:
-        with printing_notes() if order["notes"] else nullcontext():
+        with printing_notes() if order["shows"] else quietly():
             if order["verb"] == "train":
                 run = api.train(request.pop("recipe"), **request)
             else:
@@ -55,7 +55,7 @@ def main() -> int:
         say(error=str(error), kind=type(error).__name__, step=error.step, rate=error.rate)
         return error.exit_code
     except CnnlabError as error:
-        say(error=str(error), kind=type(error).__name__)
+        say(error=str(error), kind=_known_kind(error))
         return error.exit_code
     except Exception as error:
         traceback.print_exc()
@@ -63,6 +63,11 @@ def main() -> int:
         return 1
     say(folder=str(run.folder))
     return 0
+
+
+def _known_kind(error: CnnlabError) -> str:
+    """What the process that started this one knows it as: some rooms have more particular ones."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == errors.__name__)
 
 
 def _leave_with_the_other_end() -> None:

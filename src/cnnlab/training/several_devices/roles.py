@@ -4,9 +4,9 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 
@@ -14,17 +14,50 @@ from cnnlab.core.devices import best_device
 from cnnlab.core.errors import CnnlabWarning, UsageError
 from cnnlab.core.given_objects import given_calls
 from cnnlab.core.machine import usable_cores
-from cnnlab.core.messages import is_quiet, quietly, warn
+from cnnlab.core.messages import is_quiet, note, quietly, warn
 from cnnlab.core.number_text import counted
 from cnnlab.runs import Run, RunWriter
 from cnnlab.training.execution import Execution
 from cnnlab.training.prepare import TrainingSetup
 from cnnlab.training.recipe import Recipe
 from cnnlab.training.recipe_specs import GivenInPython
-from cnnlab.training.several_devices.presence import is_one_of_several, is_started_by_cnnlab
+from cnnlab.training.several_devices.following_writer import FollowingWriter
+from cnnlab.training.several_devices.presence import is_one_of_several
 
 if TYPE_CHECKING:
     from cnnlab.training.several_devices.group import DeviceGroup
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What the first of several processes tells the others.
+
+    :param folder: of the run; ``info`` what stands in its ``run.json``.
+    :param execution: by which it is trained; None where it is finished.
+    """
+
+    folder: Path
+    info: Mapping[str, Any]
+    execution: Execution | None
+
+    def writer(self) -> RunWriter:
+        """A record that is not written here."""
+        return FollowingWriter(self.folder, self.info)
+
+
+def joined() -> "DeviceGroup":
+    """The group of a process that is one of several.
+
+    :raises UsageError: where the others cannot be met.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_gloo_available()):
+        raise UsageError(
+            "this build of PyTorch lacks torch.distributed with gloo, by which devices exchange what they compute. "
+            "Install one that has it, as those for Linux, macOS and Windows have, or train on one device."
+        )
+    from cnnlab.training.several_devices.group import join
+
+    return join()
 
 
 @contextmanager
@@ -36,10 +69,7 @@ def among_devices() -> "Iterator[DeviceGroup | None]":
     if not is_one_of_several():
         yield None
         return
-    from cnnlab.training.several_devices.group import joined
-
     group = joined()
-    assert group is not None
     with group.failing_together(), quietly(is_quiet() or not group.is_first), warnings.catch_warnings():
         if not group.is_first:
             warnings.simplefilter("ignore", CnnlabWarning)
@@ -47,7 +77,7 @@ def among_devices() -> "Iterator[DeviceGroup | None]":
         group.share()
 
 
-def is_follower(group: "DeviceGroup | None") -> bool:
+def is_follower(group: "DeviceGroup | None") -> "TypeGuard[DeviceGroup]":
     """Whether another process decides, writes and prints for this one."""
     return group is not None and not group.is_first
 
@@ -62,18 +92,20 @@ def device_of(run: Run | None) -> str | None:
     return None if run is None else (run.info.get("execution") or {}).get("device")
 
 
-def announce(group: "DeviceGroup", execution: Execution, writer: RunWriter) -> None:
-    """Tells the others which run is trained, and how; what :func:`following` waits for."""
-    group.share({"folder": str(writer.folder.absolute()), "info": writer.info, "execution": execution.to_dict()})
+def announce(
+    group: "DeviceGroup | None", folder: Path, info: Mapping[str, Any] | None = None, execution: Execution | None = None
+) -> None:
+    """Tells the others, where there are any, what :func:`announced` waits for: an :class:`Announcement`."""
+    if group is not None:
+        how = None if execution is None else execution.to_dict()
+        group.share({"folder": str(folder.absolute()), "info": info or {}, "execution": how})
 
 
-def following(group: "DeviceGroup | None") -> tuple[Execution, RunWriter]:
-    """How the first carries the training out, and a record that is not written."""
-    from cnnlab.training.several_devices.following_writer import FollowingWriter
-
-    assert group is not None
+def announced(group: "DeviceGroup") -> Announcement:
+    """What the first tells."""
     told = group.share()
-    return Execution.from_dict(told["execution"]), FollowingWriter(Path(told["folder"]), told["info"])
+    how = None if told["execution"] is None else Execution.from_dict(told["execution"])
+    return Announcement(Path(told["folder"]), told["info"], how)
 
 
 def at_own_device(group: "DeviceGroup | None", execution: Execution) -> Execution:
@@ -105,8 +137,6 @@ def begin(
 
     :param before: on how many it was trained until now; None where it begins.
     """
-    if is_follower(group):
-        return
     texts = [tell_own_norms(execution, network)]
     if before is not None and before != execution.devices:
         writer.update(execution=execution.to_dict())
@@ -114,8 +144,7 @@ def begin(
     for text in texts:
         if text is not None:
             writer.warning(text)
-    if group is not None:
-        announce(group, execution, writer)
+    announce(group, writer.folder, writer.info, execution)
 
 
 def tell_change(execution: Execution, before: int, epochs: int) -> str:
@@ -133,9 +162,11 @@ def tell_change(execution: Execution, before: int, epochs: int) -> str:
 
 def tell_own_norms(execution: Execution, network: torch.nn.Module) -> str | None:
     """Warns, and gives back the text, where each device normalises by its own slice, which is another training."""
+    if execution.devices == 1 or execution.sync_batchnorm:
+        return None
     from cnnlab.training.several_devices.batch_norm import batch_norms
 
-    if execution.devices == 1 or execution.sync_batchnorm or not batch_norms(network):
+    if not batch_norms(network):
         return None
     text = (
         f"with sync_batchnorm=false batch normalisation sees the {execution.devices} slices of each batch one by one, "
@@ -179,24 +210,28 @@ def check_devices(setup: TrainingSetup, count: int, device: str) -> None:
         )
 
 
-def check_size(group: "DeviceGroup", recipe: Recipe) -> None:
-    """Refuses another number of devices than there are processes.
+def check_size(group: "DeviceGroup | None", asked: int | None) -> None:
+    """Refuses another number of devices than there are processes, where several were started.
 
     :raises UsageError: with the remedy.
     """
-    if recipe.devices not in (None, group.size):
+    if group is not None and asked not in (None, group.size):
         raise UsageError(
-            f"devices={recipe.devices} is asked for, and {group.size} processes were started. Leave devices out under "
-            f"torchrun, or start torchrun --nproc-per-node {recipe.devices}."
+            f"devices={asked} is asked for, and {group.size} processes were started. Leave devices out under torchrun, "
+            f"or start torchrun --nproc-per-node {asked}."
         )
 
 
-def check_can_start(setup: TrainingSetup, count: int, callbacks: Sequence[Any], is_given: bool = False) -> None:
-    """Refuses to start processes for what only this one knows.
+def check_can_start(
+    setup: TrainingSetup, count: int, device: str | None, callbacks: Sequence[Any], is_given: bool = False
+) -> None:
+    """Refuses to start processes for what they could not do, or for what only this one knows.
 
+    :param device: on which the run was begun, if it was.
     :param is_given: whether data or a network was given in Python.
     :raises UsageError: with the remedy.
     """
+    check_devices(setup, count, device or setup.recipe.device)
     recipe = setup.recipe
     specs = [str(recipe.objective), *(str(phase.optimizer) for phase in recipe.normal())]
     is_given |= any(isinstance(spec.parsed, GivenInPython) for spec in (recipe.data, recipe.model))
@@ -205,7 +240,8 @@ def check_can_start(setup: TrainingSetup, count: int, callbacks: Sequence[Any], 
         what = "what is given in Python" if is_given else "callbacks"
         raise UsageError(
             f"devices={count} starts a process for each device, and these do not know {what}. Have every process run "
-            f"your script instead: leave devices out, and start torchrun --nproc-per-node {count} SCRIPT.py"
+            f"your script instead: leave devices out, and start torchrun --nproc-per-node {count} SCRIPT.py; or train "
+            "here alone, with devices=1."
         )
 
 
@@ -213,5 +249,5 @@ def run_on_devices(count: int, verb: str, request: Mapping[str, Any]) -> Run:
     """Starts a process for each device and gives the run that they have trained."""
     from cnnlab.training.several_devices.launch import carry_out
 
-    assert not is_started_by_cnnlab()
+    note(f"starting {count} processes, a device each …")
     return Run(carry_out(count, verb, request))
