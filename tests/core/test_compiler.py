@@ -15,6 +15,7 @@ COMPILER = "torch._dynamo"
 PROGRAM = """
 import sys
 import torch, cnnlab
+from cnnlab.core.compiler import compiler_put_off
 from cnnlab.models import summary_without_weights
 from cnnlab.models.vision_libraries import vision_library
 
@@ -26,6 +27,8 @@ cnnlab.train(**small, optimizer="adamw", epochs=1)
 for model in ("vgg-like", "resnet50v2", "vgg16"):
     summary_without_weights(model, (1, 28, 28), 10)
 vision_library("timm")
+with compiler_put_off():
+    put_off = torch._dynamo.utils.get_optimize_ddp_mode()
 assert not is_loaded()
 import torchvision
 assert torchvision.ops.roi_align(torch.ones(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 3, 3]]), 2).shape == (1, 1, 2, 2)
@@ -34,6 +37,7 @@ assert naflex is not None
 compiled = torch.compile(lambda x: x + 1, backend="eager")
 assert compiled(torch.ones(2)).tolist() == [2, 2]
 assert is_loaded() and type(sys.modules["torch._dynamo"]).__name__ == "module"
+assert torch._dynamo.utils.get_optimize_ddp_mode() == put_off
 # What was put off before is left alone by the compiler from now on.
 cnnlab.train(**small, optimizer="adamw", epochs=1, seed=1)
 """

@@ -117,7 +117,8 @@ time.sleep(60)
 def test_a_signal_to_this_process_reaches_all_and_is_raised_once_they_have_saved(launched: Launch, number: int) -> None:
     program = f"""
 def stop(number, frame):
-    say(stopped=number, where="runs/a")
+    time.sleep(0.05 * (1 - rank))
+    say(stopped=number, where=["runs/a", "/there/runs/a"][rank])
     os._exit(128 + number)
 signal.signal({int(number)}, stop)
 if rank == 0:

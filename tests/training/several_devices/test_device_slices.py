@@ -126,9 +126,9 @@ def test_devices_share_the_cores_unless_the_recipe_says_otherwise(setup: Callabl
 
 
 def test_devices_make_no_other_run(small_run: Callable[..., Run], tiny: dict[str, Any]) -> None:
-    run = small_run()
+    run = small_run(kernels="torch")
     assert run.info["execution"]["devices"] == 1
-    assert small_run(devices=2, sync_batchnorm=False).folder == run.folder
+    assert small_run(kernels="torch", devices=2, sync_batchnorm=False).folder == run.folder
 
 
 def test_what_is_given_in_python_is_not_handed_to_other_processes(tiny: dict[str, Any], tmp_path: Any) -> None:

@@ -69,7 +69,7 @@ def _outcome(
     folder: Path,
 ) -> Path:
     """What the training came to, once all processes have ended."""
-    told, failed, trained = list[Mapping[str, Any]](), list[int](), dict[int, str]()
+    told, failed = list[tuple[int, Mapping[str, Any]]](), list[int]()
     running, passed_on, deadline = len(processes), None, float("inf")
     while running:
         if stop_request.number != passed_on:
@@ -84,20 +84,20 @@ def _outcome(
                     deadline = min(deadline, time.monotonic() + _ENDING_SECONDS)
             elif "warning" in word.content:
                 warn(word.content["warning"])
-            elif "folder" in word.content:
-                trained[word.rank] = word.content["folder"]
             else:
-                told.append(word.content)
+                told.append((word.rank, word.content))
         if time.monotonic() >= deadline:
             for process in processes:
                 process.kill()
-    for word_of_failure in (*(w for w in told if "error" in w), *(w for w in told if "stopped" in w)):
-        raise _error(word_of_failure)
+    # Where several say the same, the first does so in the words of whoever started them.
+    last_words = [content for _, content in sorted(told, key=lambda word: word[0])]
+    for content in (*(c for c in last_words if "error" in c), *(c for c in last_words if "stopped" in c)):
+        raise _error(content)
     if stop_request.number is not None:
         raise Interrupted(stop_request.number, "", "the same command goes on with what there is")
-    if failed or 0 not in trained:
+    if failed or not last_words:
         raise _silent_death(failed[0] if failed else 0, processes, folder)
-    return Path(trained[0])
+    return Path(last_words[0]["folder"])
 
 
 def _error(word: Mapping[str, Any]) -> BaseException:
