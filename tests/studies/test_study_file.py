@@ -101,6 +101,8 @@ def published(*rows):
         ({"design": "tpe(trials=3)", "vary": {"workers": "int(1, 3)"}}, "workers cannot vary: it says how"),
         ({"design": "tpe(trials=3)", "vary": {"how": [{"device": "cpu"}]}}, "device cannot vary: it says how"),
         ({"vary": {"keep_checkpoint": [True, False]}}, "keep_checkpoint cannot vary: it says what is kept"),
+        ({"vary": {"devices": [1, 2]}}, "devices cannot vary: trials are trained side by side, on a device each"),
+        ({"base": {"data": "digits", "devices": 2}}, "base: devices=2 divides .* Leave devices out"),
         ({"vary": {"augment": ["flip|erase"]}, "design": "leave-one-out"}, "no axis here is one: write vary"),
         ({"vary": {"augment": ["flip", "flop"]}}, "no augmentation called 'flop'"),
         ({"design": "gird"}, "no design called 'gird'"),
