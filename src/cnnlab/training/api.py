@@ -16,6 +16,7 @@ from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, OwnNetwork, give_network
 from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
+from cnnlab.runs.environment import with_this_node
 from cnnlab.runs.lock import who
 from cnnlab.runs.mirrors import check_mirrors, mirrored
 from cnnlab.training.callbacks import Callback, check_callbacks
@@ -257,6 +258,9 @@ def _train(
     following = mirrored(writer.folder, setup.recipe.mirror)
     with writer, catching_signals() as stop_request, execution.applied(), following as tell:
         trainer = Trainer(Job(setup, classifier, execution, writer, (*callbacks, tell)), stop_request)
+        nodes = with_this_node(writer.info.get("nodes"), writer.info.get("step") or 0)
+        if nodes != (writer.info.get("nodes") or []):
+            writer.update(nodes=nodes)
         try:
             trainer.run()
         except Interrupted:
