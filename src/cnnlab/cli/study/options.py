@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnlab.core.errors import UsageError
+
 if TYPE_CHECKING:
-    from cnnlab.studies import Study
+    from cnnlab.studies import Cluster, Study
     from cnnlab.training.known_commands import Command
 
 StudyName = Annotated[
@@ -36,6 +38,50 @@ Workers = Annotated[
         show_default=False,
     ),
 ]
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        help="Where trials are carried out other than here: ray, ray://HOST:PORT or slurm.",
+        show_default=False,
+    ),
+]
+Cpus = Annotated[
+    int | None,
+    typer.Option(
+        "--cpus",
+        metavar="N",
+        min=1,
+        help="Cores of each trial on a cluster; otherwise its threads.",
+        show_default=False,
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus",
+        metavar="SHARE",
+        min=0,
+        help="GPUs of each trial on Ray, or a share of one, such as 0.25; otherwise one where there are some.",
+        show_default=False,
+    ),
+]
+
+
+def cluster_of(on: str | None, cpus: int | None, gpus: float | None) -> "Cluster | None":
+    """The cluster that these options mean.
+
+    :raises UsageError: where they say what a trial asks for on none.
+    """
+    if on is not None:
+        from cnnlab.studies import Cluster
+
+        return Cluster(on, cpus, gpus)
+    if cpus is not None or gpus is not None:
+        raise UsageError("--cpus and --gpus are asked of a cluster. Name it (--on ray), or leave them out.")
+    return None
 
 
 def load_study(

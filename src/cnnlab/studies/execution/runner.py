@@ -132,7 +132,8 @@ class Runner:
         self._retries.begun(task)
         self.record.attempts[task.digest] = self.record.attempts.get(task.digest, 0) + 1
         seed = task.seed + task.setting.seeds_added
-        recipe = trial_recipe(task.setting.recipe, seed, self.record.execution)
+        is_local = self.executor.is_local
+        recipe = trial_recipe(task.setting.recipe, seed, self.record.execution, is_local=is_local)
         self.executor.submit(TrialRequest(number, recipe, task.is_judged))
 
     def _hear(self, event: Event) -> None:
@@ -190,7 +191,7 @@ class Runner:
         if event.kind == "busy":
             self._wait_for_others(event, task)
             return
-        if self._retries.retry(task, event.kind):
+        if self._retries.retry(task, event.kind, alone=self.executor.is_local):
             self.progress.retried(event.number, event.reason)
             del self._running[event.number]
             return
@@ -216,6 +217,8 @@ class Runner:
             warn(f"{task.setting.label}, seed {task.seed}: {event.reason} Waiting for it.")
             self._told_of_others.add(task.digest)
         del self._running[event.number]
+        # It was not begun.
+        self.record.attempts[task.digest] -= 1
         self._retries.wait_for_others(task)
 
     def _settle(self, number: int, task: TrialTask, trial: Trial) -> None:

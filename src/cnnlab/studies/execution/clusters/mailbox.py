@@ -1,26 +1,38 @@
 """Where workers of a Ray cluster leave what happened, and find what they are to do: an actor of its own.
 
-What workers put there is a tuple of a word and what belongs to it: see :mod:`~cnnlab.studies.execution.clusters.ray_worker`.
+Messages and answers are packed by :func:`packed` and stay so here: this process knows none of what they hold, and would
+have to load PyTorch to.
 """
 
 import asyncio
+import pickle
 from typing import Any
+
+
+def packed(message: Any) -> bytes:
+    """A message or an answer as the mailbox takes it."""
+    return pickle.dumps(message, protocol=5)
+
+
+def unpacked(content: bytes) -> Any:
+    """What :func:`packed` was given."""
+    return pickle.loads(content)
 
 
 class Mailbox:
     """Messages to the study, answers to workers, and whether the study is closing. Its methods run beside each other."""
 
     def __init__(self) -> None:
-        self._messages: list[Any] = []
-        self._answers: dict[int, asyncio.Queue[Any]] = {}
+        self._messages: list[bytes] = []
+        self._answers: dict[int, asyncio.Queue[bytes]] = {}
         self._has_news, self._is_closing = asyncio.Event(), asyncio.Event()
 
-    async def put(self, message: Any) -> None:
+    async def put(self, message: bytes) -> None:
         """A worker tells something."""
         self._messages.append(message)
         self._has_news.set()
 
-    async def take(self, timeout: float) -> list[Any]:
+    async def take(self, timeout: float) -> list[bytes]:
         """All that was told since the last call, waiting for up to so many seconds for something."""
         try:
             await asyncio.wait_for(self._has_news.wait(), timeout)
@@ -30,15 +42,14 @@ class Mailbox:
         messages, self._messages = self._messages, []
         return messages
 
-    async def answer(self, number: int, word: Any) -> None:
+    async def answer(self, number: int, word: bytes) -> None:
         """The study answers the worker that carries out a request."""
         await self._queue(number).put(word)
 
-    async def answered(self, number: int) -> Any:
+    async def answered(self, number: int) -> bytes | None:
         """The next answer to a request; None once the study is closing."""
-        answer, closing = (
-            asyncio.ensure_future(waiting) for waiting in (self._queue(number).get(), self._is_closing.wait())
-        )
+        answer = asyncio.ensure_future(self._queue(number).get())
+        closing = asyncio.ensure_future(self._is_closing.wait())
         await asyncio.wait((answer, closing), return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
         if not answer.done():
@@ -54,5 +65,5 @@ class Mailbox:
         """Comes back when it has."""
         await self._is_closing.wait()
 
-    def _queue(self, number: int) -> "asyncio.Queue[Any]":
+    def _queue(self, number: int) -> "asyncio.Queue[bytes]":
         return self._answers.setdefault(number, asyncio.Queue())

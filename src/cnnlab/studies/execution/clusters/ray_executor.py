@@ -13,13 +13,13 @@ from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset
 from cnnlab.runs import environment
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
-from cnnlab.studies.execution.clusters.mailbox import Mailbox
+from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
 from cnnlab.studies.execution.clusters.object_store import pack_dataset
 from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
-from cnnlab.studies.execution.executor import Event, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.executor import Event, Failed, Failure, Finished, Stopped, Throughput, TrialRequest
 from cnnlab.studies.python_objects import Parcel
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
@@ -129,7 +129,7 @@ class RayExecutor(ClusterExecutor):
 
     def answer(self, number: int, go_on: bool) -> None:
         """Passed on to the worker that waits for it."""
-        self._mailbox.answer.remote(number, go_on)
+        self._mailbox.answer.remote(number, packed(go_on))
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed by one worker, which stands for all: nodes of a cluster are taken to be alike."""
@@ -233,9 +233,7 @@ class RayExecutor(ClusterExecutor):
         number, self._count = self._count, self._count + 1
         words = (number, node.name, self._config, self._mailbox)
         with self.cluster.answering():
-            actor = self.cluster.actor(
-                TrialWorker, *words, node=node.key, cpus=self.cores, gpus=self.share_of_gpu
-            )
+            actor = self.cluster.actor(TrialWorker, *words, node=node.key, cpus=self.cores, gpus=self.share_of_gpu)
         worker = _Worker(number, actor, node, self.cores, self.share_of_gpu)
         self._workers.append(worker)
         return worker
@@ -251,9 +249,9 @@ class RayExecutor(ClusterExecutor):
         if key not in self._sets and key not in self._stored:
             return None, []
         if key not in self._stored:
-            packed = pack_dataset(self._sets[key])
+            content = pack_dataset(self._sets[key])
             # In a list, for what is given by itself is handed over in full.
-            self._stored[key] = [] if packed is None else [self.cluster.ray.put(packed)]
+            self._stored[key] = [] if content is None else [self.cluster.ray.put(content)]
         return key, self._stored[key]
 
     def _asked_device(self, recipe: Mapping[str, Any]) -> str:
@@ -265,8 +263,8 @@ class RayExecutor(ClusterExecutor):
     def _hear_all(self, timeout: float) -> None:
         with self.cluster.answering():
             messages = self.cluster.ray.get(self._mailbox.take.remote(timeout))
-        for word, content in messages:
-            self._hear(word, content)
+        for message in messages:
+            self._hear(*unpacked(message))
 
     def _hear(self, word: str, content: Any) -> None:
         if word == "up":
@@ -280,10 +278,10 @@ class RayExecutor(ClusterExecutor):
             self._send_out(content)
         elif word == "refused":
             number, reason = content
-            worker = self._at_work(number)
-            if worker is not None:
-                self._leave_out(worker.node, f"on {worker.node.name}: {reason}")
-                self._move(worker)
+            found = self._at_work(number)
+            if found is not None:
+                self._leave_out(found.node, f"on {found.node.name}: {reason}")
+                self._move(found)
 
     def _pass_on(self, event: Event) -> None:
         worker = self._at_work(event.number)
@@ -303,10 +301,10 @@ class RayExecutor(ClusterExecutor):
         try:
             shipment = home.shipment()
         except CnnlabError as error:
-            self.answer(number, False)
+            self._mailbox.answer.remote(number, packed(None))
             self._fail(worker, error)
             return
-        self._mailbox.answer.remote(number, shipment)
+        self._mailbox.answer.remote(number, packed(shipment))
 
     def _take_home(self, number: int, shipment: Shipment) -> None:
         home, worker = self._at_home.get(number), self._at_work(number)
@@ -320,7 +318,7 @@ class RayExecutor(ClusterExecutor):
 
     def _fail(self, worker: _Worker, error: CnnlabError) -> None:
         assert worker.request is not None
-        kind = "busy" if isinstance(error, RunBusyError) else "error"
+        kind: Failure = "busy" if isinstance(error, RunBusyError) else "error"
         self._told.append(Failed(worker.request.number, kind, str(error)))
         self._release(worker.request.number)
         worker.request = worker.call = None

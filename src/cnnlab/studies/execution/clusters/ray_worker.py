@@ -22,6 +22,7 @@ from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.runs.environment import NODE
 from cnnlab.runs.lock import RunLock, is_locked
+from cnnlab.studies.execution.clusters.mailbox import packed, unpacked
 from cnnlab.studies.execution.clusters.object_store import unpack_dataset
 from cnnlab.studies.execution.clusters.run_transport import RunsAway
 from cnnlab.studies.execution.clusters.shared_folder import Sharing, sharing
@@ -72,26 +73,26 @@ class TrialWorker:
         threading.Thread(target=self._stop_when_closing, daemon=True).start()
         self._put("up", worker)
 
-    def train(self, request: TrialRequest, key: str | None, packed: list[Any]) -> None:
+    def train(self, request: TrialRequest, key: str | None, stored: list[Any]) -> None:
         """Carries a request out.
 
-        :param packed: the data set by the name ``key``, as it lies in the object store, where it does.
+        :param stored: the data set by the name ``key``, as it lies in the object store, where it does.
         """
         if self._differs is not None:
             self._put("refused", (request.number, self._differs))
             return
         self._is_busy = True
         try:
-            self._take_in(key, packed)
+            self._take_in(key, stored)
             self._train(request)
         finally:
             self._is_busy = False
 
-    def pace(self, recipe: Mapping[str, Any], key: str | None, packed: list[Any], seconds: float) -> StepTiming | str:
+    def pace(self, recipe: Mapping[str, Any], key: str | None, stored: list[Any], seconds: float) -> StepTiming | str:
         """Times a few steps; in words, where this node is not fit or they fail."""
         if self._differs is not None:
             return self._differs
-        self._take_in(key, packed)
+        self._take_in(key, stored)
         try:
             return time_steps(
                 recipe,
@@ -153,8 +154,8 @@ class TrialWorker:
         self._put("event", event)
 
     def _tell_of(self, event: Event, request: TrialRequest, away: RunsAway) -> None:
-        if isinstance(event, EpochDone) and request.is_judged:
-            # It is judged by what is at home.
+        if isinstance(event, EpochDone) and (request.is_judged or not away.has_sent(event.folder.name)):
+            # It is judged by what is at home, and whoever hears of a run may look at it.
             self._send(request, away)
         self._put("event", self._at_home(event))
 
@@ -188,16 +189,17 @@ class TrialWorker:
         with away.guard:
             self._put("files", (request.number, away.shipment(is_last=is_last)))
 
-    def _take_in(self, key: str | None, packed: list[Any]) -> None:
-        if key is not None and key not in self._sets and packed:
-            self._sets[key] = unpack_dataset(_ray().get(packed[0]))
+    def _take_in(self, key: str | None, stored: list[Any]) -> None:
+        if key is not None and key not in self._sets and stored:
+            self._sets[key] = unpack_dataset(_ray().get(stored[0]))
 
     def _answer(self, number: int) -> Any:
-        return _ray().get(self._mailbox.answered.remote(number))
+        answer = _ray().get(self._mailbox.answered.remote(number))
+        return None if answer is None else unpacked(answer)
 
     def _put(self, word: str, content: Any) -> None:
         # Waited for, so that a slow way home holds up what would follow, and nothing piles up.
-        _ray().get(self._mailbox.put.remote((word, content)))
+        _ray().get(self._mailbox.put.remote(packed((word, content))))
 
     def _stop_when_closing(self) -> None:
         with suppress(Exception):

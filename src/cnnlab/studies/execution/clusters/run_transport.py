@@ -64,6 +64,10 @@ class RunsAway:
                         return True
         return False
 
+    def has_sent(self, name: str) -> bool:
+        """Whether a run is known at home."""
+        return (name, INFO) in self._sent
+
     def shipment(self, *, is_last: bool = False) -> Shipment:
         """All that changed since the last one.
 

@@ -1,7 +1,7 @@
 """Whether two machines see one folder of runs, and whether a lock that one of them holds there holds for the other."""
 
-import shutil
 import secrets
+import shutil
 from pathlib import Path
 from typing import Literal
 

@@ -16,7 +16,8 @@ def what_differs(expected: Mapping[str, Any]) -> str | None:
         # Builds for other devices are of one version.
         ours, theirs = (str(facts[package]).partition("+")[0] for facts in (here, expected))
         if ours != theirs:
-            return f"it has {package} {ours}, and the study {theirs}. Install the same there: pip install {package}=={theirs}"
+            remedy = f"Install the same there: pip install {package}=={theirs}"
+            return f"it has {package} {ours}, and the study {theirs}. {remedy}"
     if here["code"] != expected["code"]:
         return (
             f"its cnnlab {here['cnnlab']} is not that of the study, though the version is the same. Install the same "
