@@ -1,7 +1,7 @@
 """Where workers of a Ray cluster leave what happened, and find what they are to do: an actor of its own.
 
-Messages and answers are packed by :func:`packed` and stay so here: this process knows none of what they hold, and would
-have to load PyTorch to.
+Messages and answers are packed by :func:`packed` and stay so here: for what they hold this process would have to load
+PyTorch.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ def unpacked(content: bytes) -> Any:
 
 
 class Mailbox:
-    """Messages to the study, answers to workers, and whether the study is closing. Its methods run beside each other."""
+    """Messages to the study, answers to workers, and whether the study is closing; its methods run beside each other."""
 
     def __init__(self) -> None:
         self._messages: list[bytes] = []

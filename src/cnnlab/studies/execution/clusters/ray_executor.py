@@ -266,52 +266,45 @@ class RayExecutor(ClusterExecutor):
         for message in messages:
             self._hear(*unpacked(message))
 
-    def _hear(self, word: str, content: Any) -> None:
-        if word == "up":
-            for worker in self._workers:
-                worker.is_up |= worker.number == content
-        elif word == "event":
-            self._pass_on(content)
-        elif word == "files":
-            self._take_home(*content)
-        elif word == "wants":
-            self._send_out(content)
-        elif word == "refused":
-            number, reason = content
-            found = self._at_work(number)
-            if found is not None:
-                self._leave_out(found.node, f"on {found.node.name}: {reason}")
-                self._move(found)
-
-    def _pass_on(self, event: Event) -> None:
-        worker = self._at_work(event.number)
+    def _hear(self, number: int, word: str, content: Any) -> None:
+        """Heeds what a worker told, unless it was given up: another one is at its request then."""
+        worker = next((each for each in self._workers if each.number == number), None)
         if worker is None:
             return
+        if word == "up":
+            worker.is_up = True
+        elif worker.request is None:
+            return
+        elif word == "event":
+            self._pass_on(worker, content)
+        elif word == "files":
+            self._take_home(worker, *content)
+        elif word == "wants":
+            self._send_out(worker, worker.request)
+        elif word == "refused":
+            self._leave_out(worker.node, f"on {worker.node.name}: {content[1]}")
+            self._move(worker)
+
+    def _pass_on(self, worker: _Worker, event: Event) -> None:
         if isinstance(event, _LAST):
             worker.request = worker.call = None
             self._release(event.number)
         self._told.append(event)
 
-    def _send_out(self, number: int) -> None:
+    def _send_out(self, worker: _Worker, request: TrialRequest) -> None:
         """The runs that a training is to go on with, which are locked here until it ends."""
-        worker = self._at_work(number)
-        if worker is None or worker.request is None:
-            return
-        home = self._at_home[number] = RunsAtHome(self._runs, worker.request.recipe)
+        home = self._at_home[request.number] = RunsAtHome(self._runs, request.recipe)
         try:
             shipment = home.shipment()
         except CnnlabError as error:
-            self._mailbox.answer.remote(number, packed(None))
+            self._mailbox.answer.remote(request.number, packed(None))
             self._fail(worker, error)
             return
-        self._mailbox.answer.remote(number, packed(shipment))
+        self._mailbox.answer.remote(request.number, packed(shipment))
 
-    def _take_home(self, number: int, shipment: Shipment) -> None:
-        home, worker = self._at_home.get(number), self._at_work(number)
-        if home is None or worker is None:
-            return
+    def _take_home(self, worker: _Worker, number: int, shipment: Shipment) -> None:
         try:
-            home.take(shipment)
+            self._at_home[number].take(shipment)
         except CnnlabError as error:
             self._end(worker)
             self._fail(worker, error)
@@ -327,10 +320,6 @@ class RayExecutor(ClusterExecutor):
         home = self._at_home.pop(number, None)
         if home is not None:
             home.release()
-
-    def _at_work(self, number: int) -> _Worker | None:
-        found = (w for w in self._workers if w.request is not None and w.request.number == number)
-        return next(found, None)
 
     def _bury(self) -> None:
         """Looks after workers that ended without a word."""

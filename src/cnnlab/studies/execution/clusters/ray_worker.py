@@ -1,8 +1,9 @@
 """A worker on a node of a Ray cluster: an actor that trains one request after another.
 
-It leaves with the mailbox, in order: ``("event", event)``; ``("files", (number, shipment))`` where the folder of runs is
-not seen from its node; ``("wants", number)`` where it waits for the files to go on with, by an answer; ``("up", worker)``
-once it is there; and ``("refused", (number, reason))`` where its node is not fit for the study.
+It leaves with the mailbox its own number, a word, and what belongs to that, in order: ``("event", event)``;
+``("files", (number, shipment))`` where the folder of runs is not seen from its node; ``("wants", number)`` where it waits
+for the files to go on with, by an answer; ``("up", None)`` once it is there; and ``("refused", (number, reason))`` where
+its node is not fit for the study.
 """
 
 import os
@@ -65,13 +66,13 @@ class TrialWorker:
         warnings.simplefilter("ignore", CnnlabWarning)
         memory.ask_for_large_pages()
         self.config, self._mailbox, self._sets = config, mailbox, DatasetCache()
-        self._is_busy = False
+        self._worker, self._is_busy = worker, False
         self._sharing: Sharing = "apart" if config.probe is None else sharing(config.probe)
         self._differs = what_differs(config.versions)
         if self._differs is None:
             unpack(config.objects)
         threading.Thread(target=self._stop_when_closing, daemon=True).start()
-        self._put("up", worker)
+        self._put("up", None)
 
     def train(self, request: TrialRequest, key: str | None, stored: list[Any]) -> None:
         """Carries a request out.
@@ -199,7 +200,7 @@ class TrialWorker:
 
     def _put(self, word: str, content: Any) -> None:
         # Waited for, so that a slow way home holds up what would follow, and nothing piles up.
-        _ray().get(self._mailbox.put.remote(packed((word, content))))
+        _ray().get(self._mailbox.put.remote(packed((self._worker, word, content))))
 
     def _stop_when_closing(self) -> None:
         with suppress(Exception):
