@@ -145,11 +145,13 @@ class Study:
     def _carry_out(self, workers: int | None, executor: Executor | None, cluster: Cluster | None) -> StudyResult:
         self.check()
         check_mirrors(parse_mirrors(self.study_settings.base().get("mirror")))
-        self.record.hold()
+        self._say_what_is_replaced()
+        if self.record.hold(None if self.study_settings.searched else self.file):
+            note("Another process runs this study too; each trains what no other is at.")
         self._take_up_looks()
         try:
-            self._say_what_is_replaced()
-            self.record.write_study(self.file)
+            if self.study_settings.searched:
+                self.record.write_study(self.file)
             self.trials.look()
             self._forget_what_may_pass()
             scheduler = self._scheduler()

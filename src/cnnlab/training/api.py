@@ -8,7 +8,7 @@ from typing import Any
 
 from cnnlab import models
 from cnnlab.core import memory
-from cnnlab.core.errors import RunBusyError, StorageError, UsageError
+from cnnlab.core.errors import RunBusyError, RunExistsError, StorageError, UsageError
 from cnnlab.core.hooks import train_as
 from cnnlab.core.messages import announcing, note, showing, warn
 from cnnlab.core.number_text import counted
@@ -97,7 +97,14 @@ def train_setup(setup: TrainingSetup, store: RunStore, *, again: bool, callbacks
         return _go_on(unfinished[0], setup, callbacks)
     # Not their number: one in between may have been deleted.
     repeat = max((run.repeat for run in same), default=0) + 1
-    return _start(setup, store, repeat=repeat, callbacks=callbacks)
+    try:
+        return _start(setup, store, repeat=repeat, callbacks=callbacks)
+    except RunExistsError:
+        # Another process may have made and finished it since it was looked for.
+        same = store.by_digest(setup.digest)
+        if again or not same:
+            raise
+        return _go_on(same[0], setup, callbacks)
 
 
 def resume(
@@ -248,8 +255,13 @@ def _tidied(run: Run) -> Run:
 
 def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback]) -> Run:
     execution = Execution.from_dict(run.info.get("execution") or {})
-    note(describe_execution(execution, None))
-    return _train(setup, build_classifier(setup), execution, RunWriter.open(run.folder), callbacks)
+    writer = RunWriter.open(run.folder)
+    with writer:
+        if writer.info.get("status") == "finished":
+            # By another process, since the run was looked for.
+            return _tidied(Run(run.folder))
+        note(describe_execution(execution, None))
+        return _train(setup, build_classifier(setup), execution, writer, callbacks)
 
 
 def _train(

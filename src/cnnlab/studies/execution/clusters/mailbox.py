@@ -20,7 +20,7 @@ def unpacked(content: bytes) -> Any:
 
 
 class Mailbox:
-    """Messages to the study, answers to workers, and whether the study is closing; its methods run beside each other."""
+    """Messages to the study, answers to workers, and whether the study is closing; its methods run side by side."""
 
     def __init__(self) -> None:
         self._messages: list[bytes] = []

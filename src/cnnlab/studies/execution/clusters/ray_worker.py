@@ -1,9 +1,9 @@
 """A worker on a node of a Ray cluster: an actor that trains one request after another.
 
 It leaves with the mailbox its own number, a word, and what belongs to that, in order: ``("event", event)``;
-``("files", (number, shipment))`` where the folder of runs is not seen from its node; ``("wants", number)`` where it waits
-for the files to go on with, by an answer; ``("up", None)`` once it is there; and ``("refused", (number, reason))`` where
-its node is not fit for the study.
+``("files", (number, shipment))`` where the folder of runs is not seen from its node; ``("wants", number)`` where it
+waits for the files to go on with, by an answer; ``("up", None)`` once it is there; and
+``("refused", (number, reason))`` where its node is not fit for the study.
 """
 
 import os

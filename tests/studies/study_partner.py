@@ -1,0 +1,33 @@
+"""A process that takes part in a study, and tells what it trained of it."""
+
+import json
+import warnings
+from pathlib import Path
+
+from small_studies import numbers
+
+from cnnlab.studies import Study, ThreadExecutor
+from cnnlab.studies.execution.executor import EpochDone
+
+
+class Telling(ThreadExecutor):
+    """Remembers the epochs that were trained here."""
+
+    def __init__(self, **words):
+        super().__init__(**words)
+        self.epochs = []
+
+    def events(self, timeout):
+        told = super().events(timeout)
+        self.epochs += [(event.folder.name, event.row["epoch"]) for event in told if isinstance(event, EpochDone)]
+        return told
+
+
+def take_part(content: dict, runs: Path, out: Path) -> None:
+    """Runs the study, and writes what was trained and what came out."""
+    warnings.simplefilter("ignore")
+    study = Study(content, runs=runs)
+    executor = Telling(runs=runs, sets=study.trials.sets)
+    result = study.run(executor=executor, workers=1)
+    table = sorted((*key, sorted(scores.items())) for key, scores in numbers(result).items())
+    out.write_text(json.dumps({"epochs": executor.epochs, "table": table, "missing": len(result.missing)}))
