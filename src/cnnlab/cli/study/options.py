@@ -1,6 +1,7 @@
 """What the commands about studies have in common."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,18 +70,40 @@ Gpus = Annotated[
     ),
 ]
 
+Partition = Annotated[
+    str | None,
+    typer.Option("--partition", metavar="NAME", help="The partition of Slurm.", show_default=False),
+]
+Gres = Annotated[
+    str | None,
+    typer.Option("--gres", metavar="WHAT", help="What each job of Slurm asks for, such as gpu:1.", show_default=False),
+]
+Minutes = Annotated[
+    int | None,
+    typer.Option(
+        "--time",
+        metavar="MINUTES",
+        min=1,
+        help="The longest that a job of Slurm takes; its trial goes on in another. Otherwise 240.",
+        show_default=False,
+    ),
+]
 
-def cluster_of(on: str | None, cpus: int | None, gpus: float | None) -> "Cluster | None":
+
+def cluster_of(on: str | None, cpus: int | None, gpus: float | None, slurm: Mapping[str, Any]) -> "Cluster | None":
     """The cluster that these options mean.
 
     :raises UsageError: where they say what a trial asks for on none.
     """
+    asked = {key: value for key, value in slurm.items() if value is not None}
     if on is not None:
         from cnnlab.studies import Cluster
 
-        return Cluster(on, cpus, gpus)
-    if cpus is not None or gpus is not None:
-        raise UsageError("--cpus and --gpus are asked of a cluster. Name it (--on ray), or leave them out.")
+        return Cluster(on, cpus, gpus, asked)
+    named = [f"--{key}" for key in ("cpus", "gpus") if {"cpus": cpus, "gpus": gpus}[key] is not None]
+    named += [f"--{key}" for key in asked]
+    if named:
+        raise UsageError(f"{' '.join(named)}: this is asked of a cluster. Name it, as in --on ray, or leave it out.")
     return None
 
 

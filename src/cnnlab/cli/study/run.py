@@ -8,8 +8,11 @@ from cnnlab.cli.program import FAILURE
 from cnnlab.cli.study.options import (
     Cpus,
     Gpus,
+    Gres,
     Keys,
+    Minutes,
     On,
+    Partition,
     StudyName,
     Workers,
     cluster_of,
@@ -28,6 +31,9 @@ def run(
     on: On = None,
     cpus: Cpus = None,
     gpus: Gpus = None,
+    partition: Partition = None,
+    gres: Gres = None,
+    time: Minutes = None,
     offline: Offline = False,
     quick: Quick = False,
     quiet: Quiet = False,
@@ -52,7 +58,7 @@ def run(
     from cnnlab.studies.known_results import known_result, result_to_keep
 
     words = tried_quickly(words, quick)
-    cluster = cluster_of(on, cpus, gpus)
+    cluster = cluster_of(on, cpus, gpus, {"partition": partition, "gres": gres, "time": time})
     asked = study_command(study, words, runs, data_dir, offline)
     with quietly(quiet):
         result = known_result(asked)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import UsageError
+from cnnlab.core.lazy_imports import require
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
 from cnnlab.studies.python_objects import parcels
 
-_RAY, _CLIENT = "ray", "ray://"
+_RAY, _CLIENT, _SLURM = "ray", "ray://", "slurm"
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,27 @@ class Cluster:
                     f"{', '.join(self.slurm)}: this is asked of Slurm, with --on slurm. Leave it out for Ray."
                 )
             address = None if self.on == _RAY else self.on
-            sent = parcels(*contents, dump=_dump)
+            sent = parcels(*contents, dump=lambda thing: _dump(thing, "ray.cloudpickle"))
             if sent is None:
                 raise UsageError(
                     "what was given in Python cannot be brought to other machines. Put it into a module that they can "
                     "import, or leave on= out to train here."
                 )
             return RayExecutor(**words, address=address, gpus=self.gpus, workers=workers, sets=sets, objects=sent)
+        if self.on == _SLURM:
+            from cnnlab.studies.execution.clusters.slurm_executor import SlurmExecutor
+
+            if self.gpus is not None:
+                raise UsageError("--gpus is asked of Ray. Ask Slurm for them by gres, as in --gres gpu:1.")
+            sent = parcels(*contents, dump=lambda thing: _dump(thing, "cloudpickle"))
+            return SlurmExecutor(**words, options=self.slurm, workers=workers, objects=sent or ())
         raise UsageError(f"on={self.on}: there is no such place. Write ray, ray://HOST:PORT or slurm.")
 
 
-def _dump(thing: Any) -> bytes:
-    """With the code of what is defined in a script or a notebook, which other machines do not have."""
-    from cnnlab.core.lazy_imports import require
+def _dump(thing: Any, module: str) -> bytes:
+    """With the code of what is defined in a script or a notebook, which other machines do not have.
 
-    return bytes(require("ray.cloudpickle", "carrying trials out on a cluster", "ray").dumps(thing))
+    :param module: that pickles so.
+    """
+    extra = "ray" if module.startswith("ray") else "slurm"
+    return bytes(require(module, "carrying trials out on a cluster", extra).dumps(thing))

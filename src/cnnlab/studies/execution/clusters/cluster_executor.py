@@ -20,7 +20,7 @@ class ClusterExecutor(Executor):
     def __init__(self, cpus: int | None = None, gpus: float | None = None, workers: int | None = None) -> None:
         if cpus is not None and cpus < 1:
             raise UsageError(f"cpus={cpus}: a training needs a core at least.")
-        if gpus is not None and not (0 <= gpus < 1 or gpus == int(gpus)):
+        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
             raise UsageError(f"gpus={gpus:g}: name a share of one GPU, such as 0.25, or a whole number of them.")
         self.cpus, self.gpus, self.workers = cpus, gpus, workers
         self._threads, self._device = 1, "cpu"

@@ -1,9 +1,10 @@
 """Run folders of trainings on machines that do not see the folder of runs: taken there, and brought home as they grow.
 
-What is brought home must be what a kill could have left at some moment, for a run goes on from that. A training writes
-What is brought home must be what a kill could have left at some moment, for a run goes on from it. A training writes a
-beside it ``run.json``, which says that all is there once a run is finished: all else is then as new, or newer.
-Newer it may be, as after a kill between two files: what comes after the checkpoint is computed again, to the same bits.
+What is brought home must be what a kill could have left at some moment, for a run goes on from that. A training
+writes a checkpoint last, after all that belongs to the epochs behind it. So the checkpoint is read first and put away
+last, and beside it ``run.json``, which says that all is there once a run is finished: all else is then as new, or
+newer. Newer it may be, as after a kill between two files: what comes after the checkpoint is computed again, to the
+same bits.
 """
 
 import threading
