@@ -123,9 +123,10 @@ def _trained(config: JobConfig, request: TrialRequest, told: _Told) -> Event:
         told.add(event)
 
     threading.Thread(target=_stop_when_closing, args=(config,), daemon=True).start()
-    if hasattr(signal, "SIGUSR2"):
+    early = getattr(signal, "SIGUSR2", None)
+    if early is not None:
         # The time of the job is nearly up, or its node is wanted for another: it saves, and goes on in another job.
-        signal.signal(signal.SIGUSR2, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+        signal.signal(early, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     try:
         last = run_trial(
             request,
