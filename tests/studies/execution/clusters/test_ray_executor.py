@@ -1,6 +1,7 @@
 """Trainings on a Ray cluster of two nodes on this machine, one of which is killed."""
 
 import os
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -29,7 +30,9 @@ def cluster() -> Iterator[object]:
         for name, value in {
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",
-            "RAY_AUTH_MODE": "disabled",
+            # Its own, so that no other process of the machine is let in, and nothing is written to the home folder.
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),
             "RAY_DEDUP_LOGS": "0",
         }.items():
             patch.setenv(name, value)

@@ -124,7 +124,11 @@ class RayCluster:
             try:
                 self.ray.init(self.address, **words)
             except Exception as error:  # what Ray raises depends on how far it came
-                raise _no_cluster(self.address, _first_line(error)) from error
+                raise UsageError(
+                    f"something listens at {self.address}, and no connection to a Ray cluster came about "
+                    f"({_first_line(error)}). Ray and Python have to be of the same version there, and a cluster that "
+                    "asks for a token is given it by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN in the environment."
+                ) from error
 
 
 def node_name(host: str, key: str) -> str:
