@@ -3,10 +3,10 @@
     python benchmarks/executors.py --trials 200
 
 The same trials of some seconds each go through each executor, one after another by one worker with one thread: the wall
-time from the first to the last that ended, over their number, less what the runs say that they trained. On Ray that is
-once with the folder of runs seen from the node, and once with runs brought home. Workers are up before the clock
-starts. A cluster of this machine alone is started, which takes some seconds and is stated by itself. Writes ``executors.json``
-under ``benchmarks/results``. With 200 trials of two seconds about 25 minutes.
+time of each less what its run says that it trained. On Ray that is once with the folder of runs seen from the node, and
+once with runs brought home. Workers are up before the clock starts. A cluster of this machine alone is started, which
+takes some seconds and is stated by itself. Writes ``executors.json`` under ``benchmarks/results``. With 200 trials of
+two seconds about 25 minutes.
 """
 
 import argparse

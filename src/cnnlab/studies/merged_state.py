@@ -22,7 +22,7 @@ def merged_state(before: Mapping[str, Any], ours: Mapping[str, Any], theirs: Map
 
 
 def _merged(before: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
-    result = {}
+    result: dict[str, Any] = {}
     for key in [*theirs, *(key for key in ours if key not in theirs)]:
         old, own, other = before.get(key), ours.get(key), theirs.get(key)
         if isinstance(own, Mapping) and isinstance(other, Mapping) and key not in _TOGETHER:

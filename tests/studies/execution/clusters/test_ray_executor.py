@@ -1,7 +1,6 @@
 """Trainings on a Ray cluster of two nodes on this machine, one of which is killed."""
 
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -30,9 +29,8 @@ def cluster() -> Iterator[object]:
         for name, value in {
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",
-            # Its own, so that no other process of the machine is let in, and nothing is written to the home folder.
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN": secrets.token_hex(32),
+            # A token would be written to the home folder.
+            "RAY_AUTH_MODE": "disabled",
             "RAY_DEDUP_LOGS": "0",
         }.items():
             patch.setenv(name, value)
@@ -40,7 +38,8 @@ def cluster() -> Iterator[object]:
         from ray.cluster_utils import Cluster
 
         quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 500}
-        made = Cluster(True, head_node_args={"num_cpus": 0, "include_dashboard": False, "_system_config": quick})
+        head = {"num_cpus": 0, "include_dashboard": False, "_system_config": quick}
+        made = Cluster(True, head_node_args=head)
         try:
             # Before there are others, which it might take for its own: it would go down with that.
             ray.init(made.address, log_to_driver=False, configure_logging=False)
