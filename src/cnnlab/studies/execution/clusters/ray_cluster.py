@@ -87,7 +87,8 @@ class RayCluster:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = self.ray.get_runtime_context().get_node_id()
-        place = NodeAffinitySchedulingStrategy(node or here, soft=node is None)
+        # Nowhere else: with the node of the study it ends anyway, and another one may go without the study ending.
+        place = NodeAffinitySchedulingStrategy(node or here, soft=False)
         made = self.ray.remote(kind).options(
             num_cpus=cpus, num_gpus=gpus, scheduling_strategy=place, max_restarts=0, max_task_retries=0
         )
