@@ -3,6 +3,7 @@
 import json
 import warnings
 from pathlib import Path
+from threading import Barrier
 
 from small_studies import numbers
 
@@ -23,11 +24,14 @@ class Telling(ThreadExecutor):
         return told
 
 
-def take_part(content: dict, runs: Path, out: Path) -> None:
-    """Runs the study, and writes what was trained and what came out."""
-    warnings.simplefilter("ignore")
+def take_part(content: dict, runs: Path, out: Path, all_there: Barrier) -> None:
+    """Runs the study once all are there, and writes what was trained and what came out."""
     study = Study(content, runs=runs)
     executor = Telling(runs=runs, sets=study.trials.sets)
-    result = study.run(executor=executor, workers=1)
+    all_there.wait()
+    with warnings.catch_warnings():
+        # Of trials that another process is at.
+        warnings.simplefilter("ignore")
+        result = study.run(executor=executor, workers=1)
     table = sorted((*key, sorted(scores.items())) for key, scores in numbers(result).items())
     out.write_text(json.dumps({"epochs": executor.epochs, "table": table, "missing": len(result.missing)}))

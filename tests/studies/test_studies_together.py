@@ -15,21 +15,22 @@ from cnnlab.studies import Study
 from cnnlab.studies.merged_state import merged_state
 from cnnlab.studies.record import StudyRecord
 
-STUDY = study_of(base={**BASE, "epochs": 30}, repeats=3, ensemble={"method": "mean"})
+EPOCHS = 10
+STUDY = study_of(base={**BASE, "epochs": EPOCHS}, repeats=3, ensemble={"method": "mean"})
 
 
 @pytest.mark.slow(5)
 def test_two_processes_train_each_trial_once_and_tell_the_same(runs, tmp_path, forked_workers):
     context = forked_workers("spawn")
-    partners = [context.Process(target=take_part, args=(STUDY, runs, tmp_path / f"{n}.json")) for n in range(2)]
-    for partner in partners:
-        partner.start()
-    for partner in partners:
-        partner.join()
-    assert [partner.exitcode for partner in partners] == [0, 0]
+    both = context.Barrier(2)
+    partner = context.Process(target=take_part, args=(STUDY, runs, tmp_path / "0.json", both))
+    partner.start()
+    take_part(STUDY, runs, tmp_path / "1.json", both)
+    partner.join()
+    assert partner.exitcode == 0
     told = [json.loads((tmp_path / f"{n}.json").read_text()) for n in range(2)]
     trained = [epoch for each in told for epoch in each["epochs"]]
-    assert len(trained) == len({tuple(epoch) for epoch in trained}) == 6 * 30
+    assert len(trained) == len({tuple(epoch) for epoch in trained}) == 6 * EPOCHS
     assert told[0]["table"] == told[1]["table"] and not told[0]["missing"]
     folders = [path.parent for path in runs.glob("[!.]*/run.json")]
     assert len(folders) == 6 + 3 and all(Run(folder).status == "finished" for folder in folders)

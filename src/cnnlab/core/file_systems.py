@@ -16,9 +16,10 @@ _MOUNTS = Path("/proc/self/mountinfo")
 # Disks of this machine, whose times of change and inodes are kept by the system itself. A share on the network may
 # make them up, and so may FAT, the file system of memory cards.
 _TRUSTED = {"apfs", "bcachefs", "btrfs", "erofs", "ext2", "ext3", "ext4", "f2fs", "hfs", "hfsplus", "iso9660", "jfs"}
+_TRUSTED |= {"overlay", "ramfs", "reiserfs", "rootfs", "squashfs", "tmpfs", "udf", "ufs", "xfs", "zfs"}
+# What other machines may have as well, and of these where a lock of one holds for all, however they are mounted.
 _SHARED = {"afs", "beegfs", "ceph", "cifs", "glusterfs", "gpfs", "lustre", "nfs", "nfs4", "ocfs2", "orangefs", "smb3"}
 _LOCKING = {"ceph", "fuse.glusterfs", "fuse.juicefs", "glusterfs", "gpfs", "ocfs2"}
-_TRUSTED |= {"overlay", "ramfs", "reiserfs", "rootfs", "squashfs", "tmpfs", "udf", "ufs", "xfs", "zfs"}
 
 
 def all_trusted(folders: Iterable[Path]) -> bool:

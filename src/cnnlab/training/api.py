@@ -255,13 +255,13 @@ def _tidied(run: Run) -> Run:
 
 def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback]) -> Run:
     execution = Execution.from_dict(run.info.get("execution") or {})
-    writer = RunWriter.open(run.folder)
-    with writer:
-        if writer.info.get("status") == "finished":
-            # By another process, since the run was looked for.
-            return _tidied(Run(run.folder))
-        note(describe_execution(execution, None))
-        return _train(setup, build_classifier(setup), execution, writer, callbacks)
+    note(describe_execution(execution, None))
+    classifier, writer = build_classifier(setup), RunWriter.open(run.folder)
+    if writer.info.get("status") == "finished":
+        # By another process, since the run was looked for.
+        writer.close()
+        return _tidied(Run(run.folder))
+    return _train(setup, classifier, execution, writer, callbacks)
 
 
 def _train(

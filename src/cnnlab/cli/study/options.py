@@ -95,13 +95,12 @@ def cluster_of(on: str | None, cpus: int | None, gpus: float | None, slurm: Mapp
 
     :raises UsageError: where they say what a trial asks for on none.
     """
-    asked = {key: value for key, value in slurm.items() if value is not None}
     if on is not None:
         from cnnlab.studies import Cluster
 
-        return Cluster(on, cpus, gpus, asked)
-    named = [f"--{key}" for key in ("cpus", "gpus") if {"cpus": cpus, "gpus": gpus}[key] is not None]
-    named += [f"--{key}" for key in asked]
+        return Cluster(on, cpus, gpus, {key: value for key, value in slurm.items() if value is not None})
+    asked = {"cpus": cpus, "gpus": gpus, **slurm}
+    named = [f"--{key}" for key, value in asked.items() if value is not None]
     if named:
         raise UsageError(f"{' '.join(named)}: this is asked of a cluster. Name it, as in --on ray, or leave it out.")
     return None

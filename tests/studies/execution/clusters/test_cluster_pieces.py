@@ -1,5 +1,6 @@
 """What executors over several machines stand on: data as bytes, folders that are shared, versions, room, addresses."""
 
+import asyncio
 import shutil
 import socket
 import sys
@@ -11,6 +12,7 @@ from cnnlab.core.errors import UsageError
 from cnnlab.data import load_data
 from cnnlab.runs import environment
 from cnnlab.studies import Cluster, RayExecutor
+from cnnlab.studies.execution.clusters.mailbox import Mailbox
 from cnnlab.studies.execution.clusters.object_store import pack_dataset, unpack_dataset
 from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe, sharing
@@ -41,11 +43,15 @@ def test_a_folder_is_shared_where_the_probe_is_seen_with_its_lock(tmp_path):
     assert not list((tmp_path / "runs").iterdir())
 
 
-def test_what_differs_between_machines_is_named_with_the_remedy():
+def test_what_differs_between_machines_is_named_with_the_remedy(monkeypatch):
     here = environment()
     assert what_differs(here) is None
     assert what_differs({**here, "torch": f"{here['torch']}+cu126", "python": "3.0"}) is None
     assert "pip install torch==1.0.0" in what_differs({**here, "torch": "1.0.0"})
+    assert "it has torch" in what_differs({**here, "torch": "1.0.0"})
+    monkeypatch.setattr("cnnlab.studies.execution.clusters.versions.environment", lambda: {**here, "torch": None})
+    assert what_differs(here).startswith("it has no torch, and the study ")
+    monkeypatch.undo()
     assert "from the same sources" in what_differs({**here, "code": "0" * 64})
 
 
@@ -82,6 +88,38 @@ def test_a_place_that_is_none_is_refused(tmp_path):
         Cluster("ray", slurm={"partition": "gpu"}).executor(**words)
     with pytest.raises(UsageError, match="--gres gpu:1"):
         Cluster("slurm", gpus=1).executor(**words)
+
+
+def test_a_mailbox_gives_out_what_is_there_without_a_wait_and_each_answer_to_its_worker():
+    async def exchange():
+        mailbox = Mailbox()
+        await mailbox.put(b"first")
+        await mailbox.put(b"second")
+        told = [await mailbox.take(0.0), await mailbox.take(0.0)]
+        # One that is gone waits for ever, at the request that another is at now.
+        gone = asyncio.ensure_future(mailbox.answered(0))
+        await asyncio.sleep(0)
+        await mailbox.answer(1, b"go on")
+        answered = await mailbox.answered(1)
+        await mailbox.close()
+        return told, answered, await gone
+
+    assert asyncio.run(exchange()) == ([[b"first", b"second"], []], b"go on", None)
+
+
+def test_a_cluster_that_ray_address_names_is_gone_to_or_said_to_be_missing(monkeypatch):
+    pytest.importorskip("ray")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(UsageError, match=r"there is no Ray cluster at 127\.0\.0\.1:1 "):
+        RayCluster()
+
+
+def test_what_cannot_be_brought_to_other_machines_is_refused(tmp_path, monkeypatch):
+    pytest.importorskip("submitit")
+    words = {"runs": tmp_path, "data_dir": None, "offline": True, "sets": {}, "workers": None}
+    monkeypatch.setattr("cnnlab.studies.execution.clusters.choose.parcels", lambda *contents, dump: None)
+    with pytest.raises(UsageError, match="Put it into a module that they can import"):
+        Cluster("slurm").executor(contents=({},), **words)
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch):

@@ -31,7 +31,7 @@ class Cluster:
 
     def __init__(self, runs, request):
         self.home, self.told, self.shipments = RunsAtHome(runs, request.recipe), [], []
-        self.put, self.answered = Remote(self.hear), Remote(lambda number: ray_worker.packed(self.home.shipment()))
+        self.put, self.answered = Remote(self.hear), Remote(lambda worker: ray_worker.packed(self.home.shipment()))
         self.closed = Remote(threading.Event().wait)
 
     def get(self, value):
@@ -40,8 +40,8 @@ class Cluster:
     def hear(self, message):
         _, word, content = ray_worker.unpacked(message)
         if word == "files":
-            self.shipments.append(content[1])
-            self.home.take(content[1])
+            self.shipments.append(content)
+            self.home.take(content)
         else:
             self.told.append(content)
 
@@ -167,8 +167,16 @@ def test_runs_that_a_recipe_begins_from_go_with_it(runs):
 def test_a_disk_of_the_node_that_cannot_be_written_is_the_nodes_fault(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("cnnlab.training.api.RunWriter.create", _full)
     cluster = train_away(runs, monkeypatch)
-    number, reason = cluster.told[-1]
-    assert number == 0 and "the disk is full" in reason
+    assert "the disk is full" in cluster.told[-1]
+
+
+def test_what_a_mirror_has_to_tell_comes_home_with_the_end(runs, monkeypatch):
+    def trained(request, *, runs, **unused):
+        return Finished(request.number, runs / "run-1", ("run-1 is not mirrored for now",))
+
+    monkeypatch.setattr(ray_worker, "run_trial", trained)
+    (last,) = train_away(runs, monkeypatch).told[-1:]
+    assert last == Finished(0, runs / "run-1", ("run-1 is not mirrored for now",))
 
 
 def _full(root: Path, **unused: object) -> None:

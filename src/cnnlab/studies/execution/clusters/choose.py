@@ -9,7 +9,8 @@ from cnnlab.core.errors import UsageError
 from cnnlab.core.lazy_imports import require
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
-from cnnlab.studies.python_objects import parcels
+from cnnlab.studies.execution.clusters.ray_cluster import load_ray
+from cnnlab.studies.python_objects import Parcel, parcels
 
 _RAY, _CLIENT, _SLURM = "ray", "ray://", "slurm"
 
@@ -45,36 +46,41 @@ class Cluster:
         :param contents: what may name objects that were given in Python.
         :raises UsageError: where there is no such cluster.
         """
+        is_ray = self.on == _RAY or self.on.startswith(_CLIENT)
+        self._check(is_ray)
         words: dict[str, Any] = {"runs": runs, "data_dir": data_dir, "offline": offline, "cpus": self.cpus}
-        if self.on == _RAY or self.on.startswith(_CLIENT):
+        words |= {"workers": workers, "objects": _sent(contents, is_ray)}
+        if is_ray:
             from cnnlab.studies.execution.clusters.ray_executor import RayExecutor
 
-            if self.slurm:
-                raise UsageError(
-                    f"{', '.join(self.slurm)}: this is asked of Slurm, with --on slurm. Leave it out for Ray."
-                )
             address = None if self.on == _RAY else self.on
-            sent = parcels(*contents, dump=lambda thing: _dump(thing, "ray.cloudpickle"))
-            if sent is None:
-                raise UsageError(
-                    "what was given in Python cannot be brought to other machines. Put it into a module that they can "
-                    "import, or leave on= out to train here."
-                )
-            return RayExecutor(**words, address=address, gpus=self.gpus, workers=workers, sets=sets, objects=sent)
-        if self.on == _SLURM:
-            from cnnlab.studies.execution.clusters.slurm_executor import SlurmExecutor
+            return RayExecutor(**words, address=address, gpus=self.gpus, sets=sets)
+        from cnnlab.studies.execution.clusters.slurm_executor import SlurmExecutor
 
-            if self.gpus is not None:
-                raise UsageError("--gpus is asked of Ray. Ask Slurm for them by gres, as in --gres gpu:1.")
-            sent = parcels(*contents, dump=lambda thing: _dump(thing, "cloudpickle"))
-            return SlurmExecutor(**words, options=self.slurm, workers=workers, objects=sent or ())
-        raise UsageError(f"on={self.on}: there is no such place. Write ray, ray://HOST:PORT or slurm.")
+        return SlurmExecutor(**words, options=self.slurm)
+
+    def _check(self, is_ray: bool) -> None:
+        if not is_ray and self.on != _SLURM:
+            raise UsageError(f"on={self.on}: there is no such place. Write ray, ray://HOST:PORT or slurm.")
+        if is_ray and self.slurm:
+            raise UsageError(f"{', '.join(self.slurm)}: this is asked of Slurm, with --on slurm. Leave it out for Ray.")
+        if not is_ray and self.gpus is not None:
+            raise UsageError("--gpus is asked of Ray. Ask Slurm for them by gres, as in --gres gpu:1.")
 
 
-def _dump(thing: Any, module: str) -> bytes:
-    """With the code of what is defined in a script or a notebook, which other machines do not have.
+def _sent(contents: Sequence[Any], is_ray: bool) -> Sequence[Parcel]:
+    """What was given in Python, with the code of what is defined in a script or a notebook, which no other machine has.
 
-    :param module: that pickles so.
+    :raises UsageError: where it cannot be brought to other machines.
     """
-    extra = "ray" if module.startswith("ray") else "slurm"
-    return bytes(require(module, "carrying trials out on a cluster", extra).dumps(thing))
+    if is_ray:
+        pickler: Any = load_ray().cloudpickle
+    else:
+        pickler = require("cloudpickle", "carrying trials out with Slurm", "slurm")
+    sent = parcels(*contents, dump=pickler.dumps)
+    if sent is None:
+        raise UsageError(
+            "what was given in Python cannot be brought to other machines. Put it into a module that they can import, "
+            "or leave on= out to train here."
+        )
+    return sent

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.core.errors import UsageError
-from cnnlab.studies.execution.executor import Executor
+from cnnlab.studies.execution.executor import Executor, TrialRequest
 
 
 class ClusterExecutor(Executor):
@@ -24,6 +24,15 @@ class ClusterExecutor(Executor):
             raise UsageError(f"gpus={gpus:g}: name a share of one GPU, such as 0.25, or a whole number of them.")
         self.cpus, self.gpus, self.workers = cpus, gpus, workers
         self._threads, self._device = 1, "cpu"
+        self._waiting: list[TrialRequest] = []
+
+    def submit(self, request: TrialRequest) -> None:
+        """Takes the request in; it is given out at the next look at events, together with others that came by then.
+
+        :raises UsageError: for a training on several devices.
+        """
+        check_one_device(request.recipe)
+        self._waiting.append(request)
 
     def settle(self, execution: Mapping[str, Any], workers: int | None) -> None:
         """Hears how all trials of a study are carried out, from which follows what they ask for.
@@ -44,3 +53,16 @@ class ClusterExecutor(Executor):
         if self.gpus is not None:
             return self.gpus
         return 1.0 if self._device.startswith("cuda") else 0.0
+
+
+def check_one_device(recipe: Mapping[str, Any]) -> None:
+    """Refuses a recipe of one training on several devices.
+
+    :raises UsageError: saying what to do instead.
+    """
+    devices = recipe.get("devices") or 1
+    if devices != 1:
+        raise UsageError(
+            f"devices={devices} divides one training among several devices, and on a cluster each training is one "
+            "process on one device at most. Leave devices out of the study."
+        )

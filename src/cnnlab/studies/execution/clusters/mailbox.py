@@ -6,6 +6,7 @@ PyTorch.
 
 import asyncio
 import pickle
+from contextlib import suppress
 from typing import Any
 
 
@@ -34,21 +35,20 @@ class Mailbox:
 
     async def take(self, timeout: float) -> list[bytes]:
         """All that was told since the last call, waiting for up to so many seconds for something."""
-        try:
-            await asyncio.wait_for(self._has_news.wait(), timeout)
-        except TimeoutError:
-            return []
+        if not self._messages:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._has_news.wait(), timeout)
         self._has_news.clear()
         messages, self._messages = self._messages, []
         return messages
 
-    async def answer(self, number: int, word: bytes) -> None:
-        """The study answers the worker that carries out a request."""
-        await self._queue(number).put(word)
+    async def answer(self, worker: int, word: bytes) -> None:
+        """The study answers a worker, by its number: one at the same request that is gone may still be waited for."""
+        await self._queue(worker).put(word)
 
-    async def answered(self, number: int) -> bytes | None:
-        """The next answer to a request; None once the study is closing."""
-        answer = asyncio.ensure_future(self._queue(number).get())
+    async def answered(self, worker: int) -> bytes | None:
+        """The next answer to a worker; None once the study is closing."""
+        answer = asyncio.ensure_future(self._queue(worker).get())
         closing = asyncio.ensure_future(self._is_closing.wait())
         await asyncio.wait((answer, closing), return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
@@ -65,5 +65,5 @@ class Mailbox:
         """Comes back when it has."""
         await self._is_closing.wait()
 
-    def _queue(self, number: int) -> "asyncio.Queue[bytes]":
-        return self._answers.setdefault(number, asyncio.Queue())
+    def _queue(self, worker: int) -> "asyncio.Queue[bytes]":
+        return self._answers.setdefault(worker, asyncio.Queue())

@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -45,19 +45,15 @@ class RayCluster:
     """A connection, which is given up by :meth:`close` where it was made here.
 
     :param address: ``ray://HOST:PORT`` of a cluster seen from outside, ``HOST:PORT`` of one that this machine belongs
-        to, or None for that or, where there is none, a cluster of this machine alone.
+        to, or None for the one that ``RAY_ADDRESS`` names, or that was started on this machine, or, where there is
+        none, a cluster of this machine alone.
     :raises UsageError: where there is no cluster at the address, or Ray is not installed.
     """
 
     def __init__(self, address: str | None = None) -> None:
-        # Before Ray is loaded: it reports how it is used otherwise.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        # And on this machine it has its workers wait for whatever else there is to do, unlike our own.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            self.ray: Any = require("ray", "carrying trials out on a cluster")
-        self.address = address
+        self.ray: Any = load_ray()
+        named = os.environ.get("RAY_ADDRESS")
+        self.address = address or (named if named not in ("", "auto", "local") else None)
         self._is_ours = not self.ray.is_initialized()
         if self._is_ours:
             self._connect()
@@ -116,20 +112,36 @@ class RayCluster:
         logging.getLogger("ray").setLevel(logging.ERROR)
         with _undisturbed():
             if self.address is None:
-                try:
-                    self.ray.init("auto", **words)
-                except (ConnectionError, RuntimeError):
-                    self.ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **words)
+                self._connect_here(words)
                 return
             _knock(self.address)
             try:
                 self.ray.init(self.address, **words)
             except Exception as error:  # what Ray raises depends on how far it came
-                raise UsageError(
-                    f"something listens at {self.address}, and no connection to a Ray cluster came about "
-                    f"({_first_line(error)}). Ray and Python have to be of the same version there, and a cluster that "
-                    "asks for a token is given it by RAY_AUTH_MODE=token and RAY_AUTH_TOKEN in the environment."
-                ) from error
+                raise _no_way(f"something listens at {self.address}, and", error) from error
+
+    def _connect_here(self, words: Mapping[str, Any]) -> None:
+        """To the cluster that was started on this machine; where none is, one is started."""
+        try:
+            self.ray.init("auto", **words)
+        except (ConnectionError, RuntimeError) as error:
+            if "mismatch" in str(error).lower():
+                raise _no_way("a Ray cluster runs on this machine, and", error) from error
+            self.ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **words)
+
+
+def load_ray() -> Any:
+    """The package.
+
+    :raises UsageError: where it is not installed.
+    """
+    # Before it is loaded: it reports how it is used otherwise.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # And on this machine it has its workers wait for whatever else there is to do, unlike our own.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return require("ray", "carrying trials out on a cluster")
 
 
 def node_name(host: str, key: str) -> str:
@@ -154,6 +166,14 @@ def _no_cluster(address: str, reason: str) -> UsageError:
     return UsageError(
         f"there is no Ray cluster at {address} ({reason}). Start one there with ray start --head, which tells its "
         f"address, or name another; ray://HOST:{_CLIENT_PORT} is what it listens to from outside."
+    )
+
+
+def _no_way(what_is_there: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"{what_is_there} no connection to it as a Ray cluster came about ({_first_line(error)}). Ray and Python have "
+        "to be of the same version there, and a cluster that asks for a token is given it by RAY_AUTH_MODE=token and "
+        "RAY_AUTH_TOKEN in the environment."
     )
 
 

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +12,14 @@ from cnnlab.core.errors import CnnlabError, RunBusyError
 from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset
 from cnnlab.runs import environment
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, check_one_device
 from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
 from cnnlab.studies.execution.clusters.object_store import pack_dataset
 from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
-from cnnlab.studies.execution.executor import Event, Failed, Failure, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.executor import Event, Failed, Finished, Stopped, Throughput, TrialRequest
 from cnnlab.studies.python_objects import Parcel
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
@@ -28,15 +28,21 @@ _PACE_SECONDS = 1.5
 _ANSWER_SECONDS = 900.0
 _SAVE_SECONDS = 60.0
 _NODES_SECONDS = 1.0
-# After which a node that is gone is missed for good.
-_GONE_SECONDS = 15.0
+# After which a worker that cannot be reached is given up. By itself a cluster notices within half of this that a node
+# is gone, also where nothing there says so any more.
+_UNREACHABLE_SECONDS = 120.0
 _MOST_MOVES = 5
 _LAST = (Finished, Failed, Stopped)
 
 
 @dataclass(eq=False)
 class _Worker:
-    """An actor, where it is, what it is at, and which data sets it was given."""
+    """An actor, where it is, and what it is at.
+
+    :ivar call: what Ray ends when the actor is through with its request, or has died.
+    :ivar is_to_stop: whether it was told to save and stop.
+    :ivar missed_since: the moment since which it cannot be reached.
+    """
 
     number: int
     actor: Any
@@ -46,7 +52,8 @@ class _Worker:
     request: TrialRequest | None = None
     call: Any = None
     is_up: bool = False
-    given: list[str] = field(default_factory=list)
+    is_to_stop: bool = False
+    missed_since: float | None = None
 
 
 class RayExecutor(ClusterExecutor):
@@ -96,7 +103,6 @@ class RayExecutor(ClusterExecutor):
         self._sets = sets if sets is not None else {}
         self._stored: dict[str, list[Any]] = {}
         self._workers: list[_Worker] = []
-        self._waiting: list[TrialRequest] = []
         self._told: list[Event] = []
         self._at_home: dict[int, RunsAtHome] = {}
         self._moves: Counter[int] = Counter()
@@ -111,14 +117,10 @@ class RayExecutor(ClusterExecutor):
         room = sum(node.room(self.cores, self.share_of_gpu) for node in self._nodes())
         return room if self.workers is None else min(room, self.workers)
 
-    def submit(self, request: TrialRequest) -> None:
-        """Gives the request to a free worker, starting one where there is room."""
-        self._waiting.append(request)
-        self._give_out()
-
     def events(self, timeout: float) -> Sequence[Event]:
         """What the workers told; those on a node that is gone are replaced by others elsewhere."""
-        if not self._waiting and not self._told and all(worker.request is None for worker in self._workers):
+        self._give_out()
+        if not self._told and all(worker.request is None for worker in self._workers):
             time.sleep(timeout)
             return []
         self._hear_all(0.0 if self._told else timeout)
@@ -129,17 +131,21 @@ class RayExecutor(ClusterExecutor):
 
     def answer(self, number: int, go_on: bool) -> None:
         """Passed on to the worker that waits for it."""
-        self._mailbox.answer.remote(number, packed(go_on))
+        for worker in self._workers:
+            if worker.request is not None and worker.request.number == number:
+                worker.is_to_stop = not go_on
+                self._mailbox.answer.remote(worker.number, packed(go_on))
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed by one worker, which stands for all: nodes of a cluster are taken to be alike."""
+        check_one_device(recipe)
         self._threads, self._device = threads, self._asked_device(recipe)
         timed, failures = {**recipe, "threads": threads}, []
         for node in self._nodes():
             if not node.room(self.cores, self.share_of_gpu):
                 continue
             worker = self._free(node) or self._start(node)
-            call = worker.actor.pace.remote(timed, *self._share(worker, recipe), _PACE_SECONDS)
+            call = worker.actor.pace.remote(timed, *self._stored_set(recipe), _PACE_SECONDS)
             try:
                 timing = self.cluster.ray.get(call, timeout=_ANSWER_SECONDS)
             except self.cluster.ray.exceptions.RayError as error:
@@ -208,8 +214,8 @@ class RayExecutor(ClusterExecutor):
                 return
             request = self._waiting.pop(0)
             worker = self._free(node) or self._start(node)
-            worker.request = request
-            worker.call = worker.actor.train.remote(request, *self._share(worker, request.recipe))
+            worker.request, worker.is_to_stop, worker.missed_since = request, False, None
+            worker.call = worker.actor.train.remote(request, *self._stored_set(request.recipe))
 
     def _room(self, node: Node) -> int:
         busy = sum(worker.request is not None and worker.node.key == node.key for worker in self._workers)
@@ -243,8 +249,8 @@ class RayExecutor(ClusterExecutor):
         with suppress(Exception):
             self.cluster.ray.kill(worker.actor)
 
-    def _share(self, worker: _Worker, recipe: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
-        """The data set of a recipe by its name, with where it lies unless the worker has it already."""
+    def _stored_set(self, recipe: Mapping[str, Any]) -> tuple[str | None, list[Any]]:
+        """The data set of a recipe by its name, and where it lies in the object store, where it does."""
         key = data_key(Recipe.read(recipe))
         if key not in self._sets and key not in self._stored:
             return None, []
@@ -278,14 +284,18 @@ class RayExecutor(ClusterExecutor):
         elif word == "event":
             self._pass_on(worker, content)
         elif word == "files":
-            self._take_home(worker, *content)
+            self._take_home(worker, worker.request.number, content)
         elif word == "wants":
             self._send_out(worker, worker.request)
         elif word == "refused":
-            self._leave_out(worker.node, f"on {worker.node.name}: {content[1]}")
+            self._leave_out(worker.node, f"on {worker.node.name}: {content}")
             self._move(worker)
 
     def _pass_on(self, worker: _Worker, event: Event) -> None:
+        if isinstance(event, Stopped) and not (worker.is_to_stop or self._is_closed):
+            # Something else stopped it, such as a node that is going down.
+            self._move(worker)
+            return
         if isinstance(event, _LAST):
             worker.request = worker.call = None
             self._release(event.number)
@@ -297,24 +307,17 @@ class RayExecutor(ClusterExecutor):
         try:
             shipment = home.shipment()
         except CnnlabError as error:
-            self._mailbox.answer.remote(request.number, packed(None))
-            self._fail(worker, error)
+            self._mailbox.answer.remote(worker.number, packed(None))
+            self._pass_on(worker, _failed(request.number, error))
             return
-        self._mailbox.answer.remote(request.number, packed(shipment))
+        self._mailbox.answer.remote(worker.number, packed(shipment))
 
     def _take_home(self, worker: _Worker, number: int, shipment: Shipment) -> None:
         try:
             self._at_home[number].take(shipment)
         except CnnlabError as error:
-            self._end(worker)
-            self._fail(worker, error)
-
-    def _fail(self, worker: _Worker, error: CnnlabError) -> None:
-        assert worker.request is not None
-        kind: Failure = "busy" if isinstance(error, RunBusyError) else "error"
-        self._told.append(Failed(worker.request.number, kind, str(error)))
-        self._release(worker.request.number)
-        worker.request = worker.call = None
+            # It trains what nobody takes any more.
+            self._give_up(worker, _failed(number, error))
 
     def _release(self, number: int) -> None:
         home = self._at_home.pop(number, None)
@@ -322,54 +325,69 @@ class RayExecutor(ClusterExecutor):
             home.release()
 
     def _bury(self) -> None:
-        """Looks after workers that ended without a word."""
+        """Looks after workers that ended without a last word."""
         ray = self.cluster.ray
         calls = {worker.call: worker for worker in self._workers if worker.call is not None}
-        if not calls:
-            return
-        ended, _ = ray.wait(list(calls), num_returns=len(calls), timeout=0)
-        for call in ended:
-            worker = calls[call]
-            try:
-                ray.get(call)
-            except ray.exceptions.RayError as error:
-                # What it told before it died comes first.
-                self._hear_all(0.0)
-                if worker.request is not None:
-                    self._lost(worker, error)
-            else:
-                worker.call = None
+        ended = ray.wait(list(calls), num_returns=len(calls), timeout=0)[0] if calls else []
+        errors = [(calls[call], self._error_of(call)) for call in ended]
+        if errors:
+            # What they told before comes first.
+            self._hear_all(0.0)
+        for worker, error in errors:
+            worker.call = None
+            if worker.request is not None:
+                self._lost(worker, worker.request, error)
 
-    def _lost(self, worker: _Worker, error: Exception) -> None:
-        assert worker.request is not None
-        self._end(worker)
+    def _error_of(self, call: Any) -> Exception | None:
+        ray = self.cluster.ray
+        try:
+            ray.get(call)
+        except Exception as error:
+            if isinstance(error, ray.exceptions.RayError):
+                return error
+            raise
+        return None
+
+    def _lost(self, worker: _Worker, request: TrialRequest, error: Exception | None) -> None:
+        """A worker is through with its request, or cannot be reached, and has told no end of it."""
+        errors, name = self.cluster.ray.exceptions, worker.node.name
         if self._is_closed:
-            self._pass_away(worker, Stopped(worker.request.number, None))
-        elif self._is_gone(worker.node, error):
-            note(f"The node {worker.node.name} is gone; the trial that it was at goes on elsewhere.")
+            self._give_up(worker, Stopped(request.number, None))
+        elif error is None:
+            # It was out of reach for a while, and what it was to do did not come there.
             self._move(worker)
+        elif self._is_gone(worker.node):
+            note(f"The node {name} is gone; the trial that it was at goes on elsewhere.")
+            self._end(worker)
+            self._move(worker)
+        elif isinstance(error, errors.ActorUnavailableError) and self._is_awaited(worker):
+            # Ray does not know yet whether it has died, and of what: it does once this call ends.
+            worker.call = worker.actor.__ray_ready__.remote()
         elif not worker.is_up:
-            self._leave_out(worker.node, f"on {worker.node.name} no worker comes up: {_last_line(error)}")
+            self._leave_out(worker.node, f"on {name} no worker comes up: {_last_line(error)}")
+            self._end(worker)
             self._move(worker)
         else:
-            is_memory = isinstance(error, self.cluster.ray.exceptions.OutOfMemoryError)
-            reason = f"on {worker.node.name} its process ended: {_last_line(error)}"
-            self._pass_away(worker, Failed(worker.request.number, "memory" if is_memory else "crash", reason))
+            is_memory, has_died = isinstance(error, errors.OutOfMemoryError), isinstance(error, errors.RayActorError)
+            reason = f"on {name}{' its process ended' if has_died else ''}: {_last_line(error)}"
+            self._give_up(worker, Failed(request.number, "memory" if is_memory else "crash", reason))
 
-    def _pass_away(self, worker: _Worker, event: Failed | Stopped) -> None:
+    def _is_awaited(self, worker: _Worker) -> bool:
+        """Whether a worker that cannot be reached may still come back."""
+        worker.missed_since = worker.missed_since or time.monotonic()
+        return time.monotonic() - worker.missed_since < _UNREACHABLE_SECONDS
+
+    def _give_up(self, worker: _Worker, event: Failed | Stopped) -> None:
+        self._end(worker)
         self._told.append(event)
         self._release(event.number)
         worker.request = worker.call = None
 
-    def _is_gone(self, node: Node, error: Exception) -> bool:
-        """Whether a worker died with its node, which the cluster may not know yet."""
-        deadline = time.monotonic() + (_GONE_SECONDS if "node" in str(error).lower() else 1.0)
-        while time.monotonic() < deadline:
-            if node.key not in {each.key for each in self.cluster.nodes()}:
-                self._seen = (0.0, [])
-                return True
-            time.sleep(0.2)
-        return False
+    def _is_gone(self, node: Node) -> bool:
+        if node.key in {each.key for each in self.cluster.nodes()}:
+            return False
+        self._seen = (0.0, [])
+        return True
 
     def _leave_out(self, node: Node, reason: str) -> None:
         if node.key not in self._unfit:
@@ -384,9 +402,14 @@ class RayExecutor(ClusterExecutor):
         worker.request = worker.call = None
         self._moves[request.number] += 1
         if self._moves[request.number] > _MOST_MOVES:
-            self._told.append(Failed(request.number, "crash", f"its node was lost {_MOST_MOVES} times"))
+            reason = f"it went from one node to the next {_MOST_MOVES} times, and came to an end on none"
+            self._told.append(Failed(request.number, "crash", reason))
         else:
             self._waiting.insert(0, request)
+
+
+def _failed(number: int, error: CnnlabError) -> Failed:
+    return Failed(number, "busy" if isinstance(error, RunBusyError) else "error", str(error))
 
 
 def _last_line(error: BaseException) -> str:

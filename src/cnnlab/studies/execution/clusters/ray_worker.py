@@ -1,9 +1,9 @@
 """A worker on a node of a Ray cluster: an actor that trains one request after another.
 
 It leaves with the mailbox its own number, a word, and what belongs to that, in order: ``("event", event)``;
-``("files", (number, shipment))`` where the folder of runs is not seen from its node; ``("wants", number)`` where it
-waits for the files to go on with, by an answer; ``("up", None)`` once it is there; and
-``("refused", (number, reason))`` where its node is not fit for the study.
+``("files", shipment)`` where the folder of runs is not seen from its node; ``("wants", None)`` where it waits for the
+files to go on with, by an answer; ``("up", None)`` once it is there; and ``("refused", reason)`` where its node is not
+fit for the study.
 """
 
 import os
@@ -80,7 +80,7 @@ class TrialWorker:
         :param stored: the data set by the name ``key``, as it lies in the object store, where it does.
         """
         if self._differs is not None:
-            self._put("refused", (request.number, self._differs))
+            self._put("refused", self._differs)
             return
         self._is_busy = True
         try:
@@ -109,21 +109,21 @@ class TrialWorker:
         if self._sharing == "shared":
             self._put("event", self._carried_out(request, self.config.runs, self._tell))
             return
-        self._put("wants", request.number)
-        shipment = self._answer(request.number)
+        self._put("wants", None)
+        shipment = self._answer()
         if shipment is None:
             return
         try:
             with _scratch() as root:
                 away = RunsAway(root)
                 away.place(shipment)
-                with self._bringing_home(request, away):
+                with self._bringing_home(away):
                     last = self._carried_out(request, root, lambda event: self._tell_of(event, request, away))
-                self._send(request, away, is_last=True)
+                self._send(away, is_last=True)
                 self._put("event", self._at_home(last))
         except (OSError, CnnlabError) as error:
             # Its own disk is full, or cannot be written to. Another node may do better.
-            self._put("refused", (request.number, str(error)))
+            self._put("refused", str(error))
 
     def _carried_out(self, request: TrialRequest, runs: Path, tell: Callable[[Event], None]) -> Event:
         seen: list[Path] = []
@@ -141,7 +141,7 @@ class TrialWorker:
                 offline=self.config.offline,
                 datasets=self._sets,
                 tell=told,
-                may_go_on=lambda: not request.is_judged or bool(self._answer(request.number)),
+                may_go_on=lambda: not request.is_judged or bool(self._answer()),
             )
         except Interrupted as stop:
             return Stopped(request.number, next(iter(seen), Path(stop.where)))
@@ -157,7 +157,7 @@ class TrialWorker:
     def _tell_of(self, event: Event, request: TrialRequest, away: RunsAway) -> None:
         if isinstance(event, EpochDone) and (request.is_judged or not away.has_sent(event.folder.name)):
             # It is judged by what is at home, and whoever hears of a run may look at it.
-            self._send(request, away)
+            self._send(away)
         self._put("event", self._at_home(event))
 
     def _at_home(self, event: Event) -> Event:
@@ -169,14 +169,14 @@ class TrialWorker:
         return event
 
     @contextmanager
-    def _bringing_home(self, request: TrialRequest, away: RunsAway) -> Iterator[None]:
+    def _bringing_home(self, away: RunsAway) -> Iterator[None]:
         """A block in which each checkpoint is brought home once it is written."""
         is_over = threading.Event()
 
         def look() -> None:
             while not is_over.wait(_LOOK_SECONDS):
                 if away.is_due:
-                    self._send(request, away)
+                    self._send(away)
 
         carrier = threading.Thread(target=look, daemon=True)
         carrier.start()
@@ -186,16 +186,16 @@ class TrialWorker:
             is_over.set()
             carrier.join()
 
-    def _send(self, request: TrialRequest, away: RunsAway, *, is_last: bool = False) -> None:
+    def _send(self, away: RunsAway, *, is_last: bool = False) -> None:
         with away.guard:
-            self._put("files", (request.number, away.shipment(is_last=is_last)))
+            self._put("files", away.shipment(is_last=is_last))
 
     def _take_in(self, key: str | None, stored: list[Any]) -> None:
         if key is not None and key not in self._sets and stored:
             self._sets[key] = unpack_dataset(_ray().get(stored[0]))
 
-    def _answer(self, number: int) -> Any:
-        answer = _ray().get(self._mailbox.answered.remote(number))
+    def _answer(self) -> Any:
+        answer = _ray().get(self._mailbox.answered.remote(self._worker))
         return None if answer is None else unpacked(answer)
 
     def _put(self, word: str, content: Any) -> None:

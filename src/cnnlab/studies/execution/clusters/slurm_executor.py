@@ -14,7 +14,7 @@ from cnnlab.core.files import write_text
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.messages import note
 from cnnlab.runs import environment
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, check_one_device
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
 from cnnlab.studies.execution.clusters.slurm_job import (
     JobConfig,
@@ -39,7 +39,11 @@ _LAST = (Finished, Failed, Stopped)
 
 @dataclass(eq=False)
 class _Job:
-    """A training, the job that it is in, and how much of what that told was heard."""
+    """A training, the job that it is in, and how much of what that told was heard.
+
+    :ivar epochs: that were told of.
+    :ivar is_to_stop: whether it was told to save and stop.
+    """
 
     request: TrialRequest
     key: str
@@ -47,6 +51,7 @@ class _Job:
     heard: int = 0
     epochs: int = 0
     has_begun: bool = False
+    is_to_stop: bool = False
 
 
 class SlurmExecutor(ClusterExecutor):
@@ -92,7 +97,6 @@ class SlurmExecutor(ClusterExecutor):
             tuple(objects),
         )
         self._queue = submitit.AutoExecutor(folder=folder / "logs", cluster=system)
-        self._waiting: list[TrialRequest] = []
         self._jobs: list[_Job] = []
         self._begun: Counter[int] = Counter()
         self._count = 0
@@ -102,10 +106,6 @@ class SlurmExecutor(ClusterExecutor):
     def slots(self) -> int:
         """As many as ``workers``: what there is no room for waits in the queue."""
         return self.workers or _MOST_AT_ONCE
-
-    def submit(self, request: TrialRequest) -> None:
-        """Notes the request; all that come before the next look at events are put into the queue together."""
-        self._waiting.append(request)
 
     def events(self, timeout: float) -> Sequence[Event]:
         """What jobs told; of those that ended without a word, that their training failed or goes on in another."""
@@ -121,13 +121,15 @@ class SlurmExecutor(ClusterExecutor):
         """Written where the job that waits for it looks."""
         for job in self._jobs:
             if job.request.number == number:
-                write_answer(self._config, number, job.epochs, go_on)
+                job.is_to_stop = not go_on
+                write_answer(self._config, job.key, job.epochs, go_on)
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed by one job, which stands for all; it waits for its turn in the queue."""
+        check_one_device(recipe)
         self._threads = threads
         timed, key = {**recipe, "threads": threads}, self._key("pace")
-        self._ask(1)
+        self._ask()
         job = self._queue.submit(time_steps_of, self._config, timed, _PACE_SECONDS, key)
         note(f"The job {job.job_id} waits in the queue to time a few steps.")
         while not (found := heard_from(self._config.told(key), 0)[0]):
@@ -163,7 +165,7 @@ class SlurmExecutor(ClusterExecutor):
         if not self._waiting or self._is_closed:
             return
         requests, self._waiting = self._waiting, []
-        self._ask(len(requests))
+        self._ask()
         keys = [self._key(str(request.number)) for request in requests]
         with self._queue.batch():
             jobs = [
@@ -172,7 +174,7 @@ class SlurmExecutor(ClusterExecutor):
             ]
         self._jobs += [_Job(*each) for each in zip(requests, keys, jobs, strict=True)]
 
-    def _ask(self, jobs: int) -> None:
+    def _ask(self) -> None:
         minutes = int(self._options.get("time") or _MINUTES)
         own = {f"slurm_{key}": value for key, value in self._options.items() if key != "time" and value is not None}
         self._queue.update_parameters(
@@ -193,7 +195,7 @@ class SlurmExecutor(ClusterExecutor):
             job.epochs += isinstance(event, EpochDone)
             if isinstance(event, _LAST):
                 self._jobs.remove(job)
-                if isinstance(event, Stopped) and not (job.request.is_judged or self._is_closed):
+                if isinstance(event, Stopped) and not (job.is_to_stop or self._is_closed):
                     return [*told, *self._again(job, "it was stopped")]
             told.append(event)
         if is_done and job in self._jobs:

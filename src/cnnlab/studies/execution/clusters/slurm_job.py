@@ -1,4 +1,8 @@
-"""What a job of Slurm does: one training, told of through files in the folder of runs, which all machines share."""
+"""What a job of Slurm does: one training, told of through files in the folder of runs, which all machines share.
+
+What trains is imported once the machine is known to have the versions of the study: with others, or without PyTorch, it
+might not load, and the job would end without a word.
+"""
 
 import os
 import pickle
@@ -7,13 +11,15 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.files import write_text
+from cnnlab.runs.environment import NODE
 from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Stopped, TrialRequest
 
 _LOOK_SECONDS = 0.5
@@ -41,9 +47,9 @@ class JobConfig:
         """The file of what a job tells."""
         return self.folder / f"{key}.told"
 
-    def answer(self, number: int, epoch: int) -> Path:
-        """The file that says whether a training is to go on after an epoch."""
-        return self.folder / f"{number}-{epoch}.answer"
+    def answer(self, key: str, epoch: int) -> Path:
+        """The file that says whether a training is to go on after an epoch of this job."""
+        return self.folder / f"{key}-{epoch}.answer"
 
     @property
     def closing(self) -> Path:
@@ -59,7 +65,7 @@ def carry_out(config: JobConfig, request: TrialRequest, key: str) -> None:
     if reason is not None:
         told.add(Failed(request.number, "error", reason))
         return
-    told.add(_trained(config, request, told))
+    told.add(_trained(config, request, key, told))
 
 
 def time_steps_of(config: JobConfig, recipe: Mapping[str, Any], seconds: float, key: str) -> None:
@@ -106,7 +112,7 @@ class _Told:
             os.fsync(file.fileno())
 
 
-def _trained(config: JobConfig, request: TrialRequest, told: _Told) -> Event:
+def _trained(config: JobConfig, request: TrialRequest, key: str, told: _Told) -> Event:
     from cnnlab.core import memory
     from cnnlab.studies.execution.run_trial import run_trial
     from cnnlab.studies.python_objects import unpack
@@ -114,7 +120,7 @@ def _trained(config: JobConfig, request: TrialRequest, told: _Told) -> Event:
 
     memory.ask_for_large_pages()
     unpack(config.objects)
-    epochs: Iterator[int] = iter(range(1, 1 << 62))
+    epochs = count(1)
     seen: list[Path] = []
 
     def heard(event: Event) -> None:
@@ -135,7 +141,7 @@ def _trained(config: JobConfig, request: TrialRequest, told: _Told) -> Event:
             offline=config.offline,
             datasets={},
             tell=heard,
-            may_go_on=lambda: not request.is_judged or _may_go_on(config, request.number, next(epochs)),
+            may_go_on=lambda: not request.is_judged or _may_go_on(config, key, next(epochs)),
         )
     except Interrupted as stop:
         return Stopped(request.number, next(iter(seen), Path(stop.where)))
@@ -147,16 +153,17 @@ def _trained(config: JobConfig, request: TrialRequest, told: _Told) -> Event:
 def _become_a_node() -> None:
     warnings.simplefilter("ignore", CnnlabWarning)
     number = next((os.environ[name] for name in _NUMBERS if name in os.environ), "0")
-    os.environ["CNNLAB_NODE"] = f"{platform.node()}/{number}"
+    os.environ[NODE] = f"{platform.node()}/{number}"
 
 
 def _unfit(config: JobConfig) -> str | None:
-    from cnnlab.studies.execution.clusters.shared_folder import sharing
     from cnnlab.studies.execution.clusters.versions import what_differs
 
-    name, differs = os.environ["CNNLAB_NODE"], what_differs(config.versions)
+    name, differs = os.environ[NODE], what_differs(config.versions)
     if differs is not None:
         return f"on {name}: {differs}"
+    from cnnlab.studies.execution.clusters.shared_folder import sharing
+
     if sharing(config.folder) == "unlocked":
         return (
             f"on {name} the locks of other machines are not seen in {config.runs}, so that two jobs would spoil each "
@@ -165,8 +172,8 @@ def _unfit(config: JobConfig) -> str | None:
     return None
 
 
-def _may_go_on(config: JobConfig, number: int, epoch: int) -> bool:
-    answer = config.answer(number, epoch)
+def _may_go_on(config: JobConfig, key: str, epoch: int) -> bool:
+    answer = config.answer(key, epoch)
     while not config.closing.exists():
         if answer.exists() and (word := answer.read_text(encoding="utf-8")):
             return word == GO_ON
@@ -181,6 +188,6 @@ def _stop_when_closing(config: JobConfig) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def write_answer(config: JobConfig, number: int, epoch: int, go_on: bool) -> None:
+def write_answer(config: JobConfig, key: str, epoch: int, go_on: bool) -> None:
     """Says to a job that waits for it whether its training is to go on."""
-    write_text(config.answer(number, epoch), GO_ON if go_on else STOP)
+    write_text(config.answer(key, epoch), GO_ON if go_on else STOP)

@@ -14,10 +14,10 @@ def what_differs(expected: Mapping[str, Any]) -> str | None:
     here = environment()
     for package in ("cnnlab", "torch"):
         # Builds for other devices are of one version.
-        ours, theirs = (str(facts[package]).partition("+")[0] for facts in (here, expected))
+        ours, theirs = (str(facts[package] or "").partition("+")[0] for facts in (here, expected))
         if ours != theirs:
-            remedy = f"Install the same there: pip install {package}=={theirs}"
-            return f"it has {package} {ours}, and the study {theirs}. {remedy}"
+            has = f"{package} {ours}" if ours else f"no {package}"
+            return f"it has {has}, and the study {theirs}. Install the same there: pip install {package}=={theirs}"
     if here["code"] != expected["code"]:
         return (
             f"its cnnlab {here['cnnlab']} is not that of the study, though the version is the same. Install the same "
