@@ -209,6 +209,15 @@ def test_where_no_node_is_fit_each_is_named_with_its_reason(cluster, executor):
         executor.events(0)
 
 
+def test_where_no_node_is_left_that_is_said_and_not_waited_for(cluster, tmp_path):
+    cluster.there.clear()
+    with RayExecutor(runs=tmp_path / "runs") as executor:
+        assert executor.slots == 1
+        executor.submit(TrialRequest(0, BASE))
+        with pytest.raises(CnnlabError, match="no node of the cluster has 1 cores"):
+            executor.events(0)
+
+
 def test_a_worker_that_was_given_up_is_not_heeded_and_answers_go_to_the_one_in_its_place(cluster, executor, tmp_path):
     (first,) = cluster.workers
     first.begin()

@@ -114,7 +114,8 @@ class RayExecutor(ClusterExecutor):
     @property
     def slots(self) -> int:
         """As many as the nodes have room for now, at most ``workers``."""
-        room = sum(node.room(self.cores, self.share_of_gpu) for node in self._nodes())
+        # Where there is room for none, one is asked for all the same, so that this is said and not waited for.
+        room = max(1, sum(node.room(self.cores, self.share_of_gpu) for node in self._nodes()))
         return room if self.workers is None else min(room, self.workers)
 
     def events(self, timeout: float) -> Sequence[Event]:
