@@ -19,7 +19,7 @@ from cnnlab.studies.execution.clusters import ray_executor
 from cnnlab.studies.execution.executor import EpochDone, TrialRequest
 
 pytest.importorskip("ray")
-pytestmark = [pytest.mark.slow(12), pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow(25), pytest.mark.filterwarnings("ignore")]
 # What a machine that is busy otherwise takes for what an idle one does in seconds.
 PATIENCE = 200.0
 EPOCHS, ENDLESS = 6, 99

@@ -340,13 +340,11 @@ class RayExecutor(ClusterExecutor):
                 self._lost(worker, worker.request, error)
 
     def _error_of(self, call: Any) -> Exception | None:
-        ray = self.cluster.ray
         try:
-            ray.get(call)
-        except Exception as error:
-            if isinstance(error, ray.exceptions.RayError):
-                return error
-            raise
+            self.cluster.ray.get(call)
+        except self.cluster.ray.exceptions.RayError as error:
+            found: Exception = error
+            return found
         return None
 
     def _lost(self, worker: _Worker, request: TrialRequest, error: Exception | None) -> None:
