@@ -24,9 +24,8 @@ import pytest
 
 import cnnlab
 from cnnlab.cli import output
-from cnnlab.core import files, machine
+from cnnlab.core import file_systems, files, machine
 from cnnlab.core.errors import StorageError
-from cnnlab.data import file_systems
 from cnnlab.runs import RunStore, RunWriter, lock
 from cnnlab.studies.execution import worker
 from cnnlab.training.signals import catching_signals

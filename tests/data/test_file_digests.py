@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cnnlab.data import file_digests, file_systems
+from cnnlab.core import file_systems
+from cnnlab.data import file_digests
 from cnnlab.data.file_digests import digest_files
 
 LONG_AGO = (1_700_000_000, 1_700_000_000)

@@ -94,6 +94,10 @@ class RunBusyError(CnnlabError):
     """Another process holds the run."""
 
 
+class RunExistsError(UsageError):
+    """A run lies where one was to be made."""
+
+
 class StorageError(CnnlabError):
     """A file could not be written: the disk is full, or the folder may not be written to."""
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cnnlab.core.digests import digest, file_digest
 from cnnlab.core.errors import DataError, StorageError
+from cnnlab.core.file_systems import all_trusted
 from cnnlab.core.files import cache_folder, file_stamp, write_text
-from cnnlab.data.file_systems import all_trusted
 from cnnlab.data.formats.folders import walk
 
 _SETTLED_NS = 2_000_000_000

@@ -3,12 +3,15 @@
 import hashlib
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("cnnlab", "torch", "numpy")
+NODE = "CNNLAB_NODE"
+"""The variable under which a process knows the name of its machine among those of a cluster."""
 
 
 def environment() -> dict[str, Any]:
@@ -23,6 +26,18 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
     }
     return facts | {package: _version(package) for package in _PACKAGES} | {"code": code_digest()}
+
+
+def with_this_node(nodes: Sequence[Mapping[str, Any]] | None, step: int) -> list[dict[str, Any]]:
+    """The ``nodes`` of ``run.json`` with the machine of this process behind the last, where it is another.
+
+    :param nodes: those that carried the run out so far; of trainings on one machine there are none.
+    :param step: of the training, from which on this one does.
+    """
+    before, name = [dict(node) for node in nodes or ()], os.environ.get(NODE)
+    if name is None or (before and before[-1]["node"] == name):
+        return before
+    return [*before, {"node": name, "processor": processor(), "torch": _version("torch"), "step": step}]
 
 
 _CODE = {".py", ".c", ".h"}

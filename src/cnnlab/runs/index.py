@@ -14,8 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, RunNotFoundError
-from cnnlab.core.files import file_stamp
+from cnnlab.core.file_systems import is_on_network
+from cnnlab.core.files import cache_folder, file_stamp
 from cnnlab.runs import record
 
 INDEX = ".index.sqlite"
@@ -73,6 +75,7 @@ class Index:
 
     def __init__(self, root: Path) -> None:
         self.root, self._root = root, str(root)
+        self._path = _place(root)
         self._entries: dict[str, IndexEntry] | None = None
         self._guard = threading.Lock()
 
@@ -90,7 +93,7 @@ class Index:
 
     def _known(self) -> dict[str, IndexEntry]:
         if self._entries is None:
-            self._entries = {entry.folder: entry for entry in _load(self.root / INDEX)}
+            self._entries = {entry.folder: entry for entry in _load(self._path)}
         return self._entries
 
     def _scan(self, known: dict[str, IndexEntry]) -> Iterator[IndexEntry]:
@@ -125,7 +128,17 @@ class Index:
         gone = known.keys() - current.keys()
         self._entries = current
         if changed or gone:
-            _save(self.root / INDEX, changed, gone, current.values())
+            _save(self._path, changed, gone, current.values())
+
+
+def _place(root: Path) -> Path:
+    """Where the file lies: in the root; for one on the network, where SQLite is not safe, in the user's cache."""
+    if not is_on_network(root):
+        return root / INDEX
+    place = cache_folder() / "indices" / f"{digest(str(root.resolve()))[:40]}.sqlite"
+    with suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _stamp(path: str) -> str | None:

@@ -26,6 +26,8 @@
 ``kernels_build``    ``{compiler, version, seconds}`` of cnnlab's own kernels, where they were used; no seconds where
                      they were in the cache
 ``environment``      ``{python, platform, processor, cores, cnnlab, torch, numpy, code}``; see :func:`environment`
+``nodes``            of a run that machines of a cluster trained, ``{node, processor, torch, step}`` of each in turn;
+                     the step is that of the record from which it went on
 ``data``             ``{name, digest, sizes, notes}``
 ``objective``        its spec with what the data settled: columns, and mean and deviation of numbers
 ``given``            of the recipe what is not at its default, specs in short

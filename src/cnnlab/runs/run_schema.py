@@ -58,6 +58,13 @@ class _Environment(_Facts):
     code: str | None = None
 
 
+class _Node(_Facts):
+    node: str
+    processor: str | None = None
+    torch: str | None = None
+    step: _Count | None = None
+
+
 class _Data(_Facts):
     name: str | None = None
     digest: str | None = None
@@ -131,6 +138,7 @@ class RunRecord(_Facts):
     precision_choice: _PrecisionChoice | None = None
     kernels_build: _Build | None = None
     environment: _Environment | None = None
+    nodes: list[_Node] | None = None
     data: _Data | None = None
     objective: str | None = None
     given: dict[str, Any] | None = None

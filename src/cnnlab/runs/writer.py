@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError
+from cnnlab.core.errors import RunBusyError, RunExistsError, RunNotFoundError, UsageError
 from cnnlab.core.files import make_folder, storage_errors
 from cnnlab.runs import record
 from cnnlab.runs.history import write_history
@@ -262,7 +262,7 @@ def _check_free(folder: Path) -> None:
     if is_locked(folder):
         raise RunBusyError(f"another process has just started the run {folder.name}. Wait until it is done.")
     if os.path.lexists(folder):
-        raise UsageError(f"{folder} exists already. Resume that run, delete it, or give this one another name.")
+        raise RunExistsError(f"{folder} exists already. Resume that run, delete it, or give this one another name.")
 
 
 def _move_into_place(temporary: Path, folder: Path) -> Path:

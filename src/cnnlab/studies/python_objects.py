@@ -2,7 +2,7 @@
 
 import pickle
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cnnlab.core.given_objects import given_calls, object_name, recall, stand_in
@@ -52,16 +52,18 @@ def _label(value: Any) -> str:
     return value if isinstance(value, str) else object_name(value)
 
 
-def parcels(*contents: Any) -> list[Parcel] | None:
+def parcels(*contents: Any, dump: Callable[[Any], bytes] | None = None) -> list[Parcel] | None:
     """The objects that specs in some mappings stand for, made ready for other processes; None where one cannot be.
 
     That is so of what is defined in a notebook or made by a lambda: a process of its own has no such code.
+
+    :param dump: pickles in place of Python's own, with the code of what is defined there.
     """
-    has_script = getattr(sys.modules.get("__main__"), "__file__", None) is not None
+    has_script = dump is not None or getattr(sys.modules.get("__main__"), "__file__", None) is not None
     packed = []
     for call in dict.fromkeys(call for text in _texts(contents) for call in given_calls(text)):
         try:
-            content = pickle.dumps(recall(call)[0])
+            content = (dump or pickle.dumps)(recall(call)[0])
         except Exception:  # whatever an object does that is not made for it
             return None
         if b"__main__" in content and not has_script:

@@ -4,11 +4,16 @@
 failures and their reasons, the steps of a search); ``result.json`` is a
 :class:`~cnnlab.studies.result.StudyResult`. Every file is replaced whole. Finished and unfinished trials are not
 listed: they are found among the runs, by digest.
+
+Several processes may run one study, on one machine or on several that share the folder. Each trains what no other is
+at, which the locks of the runs tell, and what one of them writes here the others take up.
 """
 
 import json
+import platform
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +21,13 @@ from filelock import FileLock, Timeout
 
 from cnnlab.core import yaml
 from cnnlab.core.errors import DataError, RunBusyError
+from cnnlab.core.file_systems import locks_hold
 from cnnlab.core.files import clear_leftovers, make_folder, read_regular, storage_errors, write_text
 from cnnlab.core.schemas import what_is_wrong
+from cnnlab.runs.lock import LOCK, OWNER, RunLock, owner, who
 from cnnlab.runs.record import json_value, now
 from cnnlab.studies.catalogue import STUDY, question_of
+from cnnlab.studies.merged_state import merged_state
 from cnnlab.studies.result import StudyResult
 from cnnlab.studies.state_schema import StudyState
 
@@ -30,6 +38,7 @@ STATE = "state.json"
 RESULT = "result.json"
 _FORMAT = 1
 _MOST_BYTES = 1 << 30
+_TURN_SECONDS = 60.0
 
 
 class StudyRecord:
@@ -42,7 +51,11 @@ class StudyRecord:
         self.folder = folder
         self.state = _read_state(folder / STATE)
         self._since = time.monotonic()
-        self._lock = FileLock(folder / ".lock", thread_local=False)
+        self._before = deepcopy(self.state)
+        self._is_shared = False
+        self._lock = FileLock(folder / LOCK, thread_local=False)
+        # Held while the state is read and written, by one process at a time.
+        self._turn = FileLock(folder / ".turn", timeout=_TURN_SECONDS, thread_local=False)
 
     @property
     def execution(self) -> dict[str, Any]:
@@ -92,40 +105,87 @@ class StudyRecord:
         if repeats > max(made, default=0):
             self.state["looks"] = {"asked": asked, "made": [*made, repeats]}
 
-    def hold(self) -> None:
-        """Takes the study for this process.
+    def hold(self, file: "StudyFile | None" = None) -> bool:
+        """Takes the study for this process, or joins others that run just the same; whether it joined some.
 
-        :raises RunBusyError: when another process is at work on it.
+        :param file: what is to be run, where it may be run by several processes at once; it is written down.
+        :raises RunBusyError: when another process is at work on it, and this one cannot join.
         """
         make_folder(self.folder)
-        try:
-            with storage_errors(self.folder):
-                self._lock.acquire(timeout=0)
-        except Timeout:
-            raise RunBusyError(
-                f"another process is running the study {self.folder.name} just now. Wait until it is done, or stop it."
-            ) from None
-        clear_leftovers(self.folder)
-        # What it wrote until a moment ago counts.
-        self.state = _read_state(self.folder / STATE)
+        self._check_locks()
+        with storage_errors(self.folder), self._turn:
+            is_first = self._take()
+            if not is_first and (file is None or _read_text(self.folder / STUDY) != _text_of(file)):
+                raise RunBusyError(
+                    f"another process is running the study {self.folder.name} just now. Wait until it is done, or stop "
+                    "it. Several run one study together where it is the same in every word, and no search."
+                )
+            if is_first:
+                clear_leftovers(self.folder)
+            # What it wrote until a moment ago counts.
+            self.state = _read_state(self.folder / STATE)
+            self._before, self._is_shared = deepcopy(self.state), file is not None
+            if file is not None:
+                self.write_study(file)
         self._since = time.monotonic()
+        return not is_first
 
     def release(self) -> None:
         """Gives the study free."""
+        if self._lock.is_locked:
+            (self.folder / OWNER).unlink(missing_ok=True)
         self._lock.release(force=True)
+
+    def refresh(self) -> None:
+        """Takes up what other processes that run the study have written."""
+        if self._is_shared:
+            with storage_errors(self.folder), self._turn:
+                self._take_up()
+
+    def _take(self) -> bool:
+        """Whether this process is the first of those at work; the next takes over where that has left."""
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        RunLock(self.folder).sign()
+        return True
+
+    def _check_locks(self) -> None:
+        holder = owner(self.folder).get("host")
+        if holder not in (None, platform.node()) and not locks_hold(self.folder):
+            raise RunBusyError(
+                f"the study {self.folder.name} is being run by {who(self.folder)}, and locks are not known to hold "
+                f"between machines in {self.folder.parent}, so that the two would spoil each other's runs. Run it on "
+                f"one machine, or in a folder with locks, such as NFS mounted without nolock. If it is not run there "
+                f"any more, remove {self.folder / OWNER}"
+            )
+
+    def _take_up(self) -> None:
+        theirs = _read_state(self.folder / STATE)
+        self.state = merged_state(self._before, self.state, theirs)
+        self._before = deepcopy(theirs)
 
     def write_study(self, file: "StudyFile") -> None:
         """Replaces ``study.yaml``."""
-        content = file.model_dump(mode="json", exclude_none=True)
-        kept = {key: value for key, value in content.items() if value not in ([], {})}
-        write_text(self.folder / STUDY, yaml.dump(json_value(kept)))
+        write_text(self.folder / STUDY, _text_of(file))
 
     def save(self) -> None:
-        """Replaces ``state.json``, with the time spent so far."""
+        """Replaces ``state.json``, with the time spent so far and what others wrote since."""
         moment = time.monotonic()
         spent = float(self.state.get("wall_seconds") or 0.0) + moment - self._since
         self._since = moment
         self.state = {"format": _FORMAT, "started": now(), **self.state, "updated": now(), "wall_seconds": spent}
+        if not self._is_shared:
+            self._write()
+            return
+        with storage_errors(self.folder), self._turn:
+            self._take()
+            self._take_up()
+            self._write()
+            self._before = deepcopy(self.state)
+
+    def _write(self) -> None:
         write_text(self.folder / STATE, json.dumps(json_value(self.state), indent=1, ensure_ascii=False) + "\n")
 
     def write_result(self, result: StudyResult) -> None:
@@ -145,6 +205,19 @@ class StudyRecord:
             raise DataError(f"the study {self.folder.name} has no result yet. Run it: cnnlab study run FILE") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise DataError(f"{path} is damaged. Run the study again: trained trials are not trained again.") from None
+
+
+def _text_of(file: "StudyFile") -> str:
+    content = file.model_dump(mode="json", exclude_none=True)
+    kept = {key: value for key, value in content.items() if value not in ([], {})}
+    return yaml.dump(json_value(kept))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return read_regular(path, _MOST_BYTES).decode()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _read_state(path: Path) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from cnnlab.studies.analysis import Analysis
 from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import SearchDesign
+from cnnlab.studies.execution.clusters.choose import Cluster
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
 from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
 from cnnlab.studies.execution.process_executor import ProcessExecutor
@@ -115,12 +117,19 @@ class Study:
         _ = self.analysis
 
     def run(
-        self, *, workers: int | None = None, executor: Executor | None = None, progress: bool | None = None
+        self,
+        *,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        on: "str | Cluster | None" = None,
+        progress: bool | None = None,
     ) -> StudyResult:
         """Trains what is missing and returns the result, with reasons where something is still missing.
 
         :param workers: trials at once; by default as many as a few timed steps show to be best.
         :param executor: what carries trainings out, in place of worker processes on this machine.
+        :param on: where they are carried out: ``"ray"``, ``"ray://HOST:PORT"`` or ``"slurm"``, or a :class:`Cluster`
+            that says also what each asks for.
         :param progress: how far the study is is shown in a terminal or a notebook; otherwise as for
             :func:`cnnlab.train`.
         :raises StudyInterrupted: on Ctrl-C or SIGTERM, once every trial is saved.
@@ -130,21 +139,24 @@ class Study:
             raise UsageError(f"workers={workers}: at least one is needed to train anything.")
         memory.ask_for_large_pages()
         with showing(progress):
-            return self._carry_out(workers, executor)
+            cluster = Cluster(on) if isinstance(on, str) else on
+            return self._carry_out(workers, executor, cluster)
 
-    def _carry_out(self, workers: int | None, executor: Executor | None) -> StudyResult:
+    def _carry_out(self, workers: int | None, executor: Executor | None, cluster: Cluster | None) -> StudyResult:
         self.check()
         check_mirrors(parse_mirrors(self.study_settings.base().get("mirror")))
-        self.record.hold()
+        self._say_what_is_replaced()
+        if self.record.hold(None if self.study_settings.searched else self.file):
+            note("Another process runs this study too; each trains what no other is at.")
         self._take_up_looks()
         try:
-            self._say_what_is_replaced()
-            self.record.write_study(self.file)
+            if self.study_settings.searched:
+                self.record.write_study(self.file)
             self.trials.look()
             self._forget_what_may_pass()
             scheduler = self._scheduler()
             if not scheduler.is_done:
-                self._work(scheduler, executor, workers)
+                self._work(scheduler, executor or self._on(cluster, workers), workers)
             self.analysis.ensembles.make()
             self.trials.look()
             self._note_look()
@@ -355,12 +367,15 @@ class Study:
         left = len(self._unsettled())
         if isinstance(scheduler, SearchScheduler):
             left = scheduler.steps_left * len(self.study_settings.seeds)
-        local = self._local_executor()
-        chosen = executor or local
+        own = None if executor else self._local_executor()
+        chosen = executor or own
+        assert chosen is not None
         with chosen:
             self._fix_execution(chosen, self._examples(scheduler), left, workers)
-            if chosen is local and isinstance(local, ProcessExecutor):
-                local.resize(workers or int(self.record.execution["trials_at_once"]))
+            if isinstance(own, ProcessExecutor):
+                own.resize(workers or int(self.record.execution["trials_at_once"]))
+            elif isinstance(chosen, ClusterExecutor):
+                chosen.settle(self.record.execution, workers)
             self._warn_of_slow_trials()
             most = tasks // seeds * rule.most if rule else tasks
             progress = StudyProgress(self.name, most, tasks - left)
@@ -380,6 +395,18 @@ class Study:
             return ThreadExecutor(**folders)
         return ProcessExecutor(1, objects=sent, **folders)
 
+    def _on(self, cluster: Cluster | None, workers: int | None) -> Executor | None:
+        if cluster is None:
+            return None
+        return cluster.executor(
+            runs=self.store.root,
+            data_dir=self.trials.data_dir,
+            offline=self.trials.offline,
+            sets=self.trials.sets,
+            contents=(self.file.base, self.file.vary),
+            workers=workers,
+        )
+
     def _examples(self, scheduler: Scheduler) -> list[PlannedSetting]:
         """Settings to time, the first one unless it cannot be trained."""
         if isinstance(scheduler, SearchScheduler):
@@ -394,7 +421,10 @@ class Study:
         if self.record.execution and dict(self.record.asked) == asked:
             return
         for place, example in enumerate(examples):
-            choices = parallelism_choices(example.recipe, left, workers)
+            if isinstance(executor, ClusterExecutor):
+                choices = [(workers or min(left, executor.slots), executor.cpus or example.recipe.threads or 1)]
+            else:
+                choices = parallelism_choices(example.recipe, left, workers)
             try:
                 execution = choose_parallelism(executor, example.recipe, choices)
             except CnnlabError as error:

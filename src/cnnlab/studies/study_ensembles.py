@@ -61,6 +61,11 @@ class StudyEnsembles:
                 )
             except CnnlabError as error:
                 digest = ensemble_digest(each.method, [Run(run.folder) for run in runs])
+                self.trials.look()
+                made = self.trials.run(digest)
+                if made is not None and made.status == "finished":
+                    # Another process that runs this study was faster.
+                    continue
                 self.record.failures[digest] = {"kind": "error", "reason": " ".join(str(error).split()), "run": None}
         self.trials.look()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnnlab import models
 from cnnlab.core import memory
-from cnnlab.core.errors import RunBusyError, StorageError, UsageError
+from cnnlab.core.errors import RunBusyError, RunExistsError, StorageError, UsageError
 from cnnlab.core.hooks import train_as
 from cnnlab.core.messages import announcing, note, showing, warn
 from cnnlab.core.number_text import counted
@@ -16,6 +16,7 @@ from cnnlab.core.sinks import in_short
 from cnnlab.data import Dataset
 from cnnlab.models import Classifier, OwnNetwork, give_network
 from cnnlab.runs import Run, RunStore, RunWriter, environment, store_at
+from cnnlab.runs.environment import with_this_node
 from cnnlab.runs.lock import who
 from cnnlab.runs.mirrors import check_mirrors, mirrored
 from cnnlab.training.callbacks import Callback, check_callbacks
@@ -129,7 +130,14 @@ def train_setup(
         return _go_on(found, setup, callbacks, group)
     # Not their number: one in between may have been deleted.
     repeat = max((run.repeat for run in same), default=0) + 1
-    return _start(setup, store, repeat=repeat, callbacks=callbacks, group=group)
+    try:
+        return _start(setup, store, repeat=repeat, callbacks=callbacks, group=group)
+    except RunExistsError:
+        # Another process may have made and finished it since it was looked for.
+        same = store.by_digest(setup.digest)
+        if again or not same:
+            raise
+        return _go_on(same[0], setup, callbacks, group)
 
 
 def resume(
@@ -294,6 +302,14 @@ def _start(
     return _train(setup, classifier, execution, writer, callbacks, group)
 
 
+def _note_node(writer: RunWriter) -> None:
+    """Adds the node of a cluster that this is to those that the run was trained on."""
+    before = writer.info.get("nodes")
+    nodes = with_this_node(before, writer.info.get("step") or 0)
+    if nodes != (before or []):
+        writer.update(nodes=nodes)
+
+
 def _tidied(run: Run) -> Run:
     """A finished run without the checkpoint that a kill in its last moment may have left."""
     if not run.recipe.get("keep_checkpoint"):
@@ -309,8 +325,13 @@ def _go_on(run: Run, setup: TrainingSetup, callbacks: Sequence[Callback], group:
     if count != before:
         execution = roles.on_devices(execution, setup.recipe, count)
     note(describe_execution(execution, None))
-    classifier = build_classifier(setup)
-    return _train(setup, classifier, execution, RunWriter.open(run.folder), callbacks, group, before)
+    classifier, writer = build_classifier(setup), RunWriter.open(run.folder)
+    if writer.info.get("status") == "finished":
+        # By another process, since the run was looked for.
+        writer.close()
+        roles.announce(group, run.folder)
+        return _tidied(Run(run.folder))
+    return _train(setup, classifier, execution, writer, callbacks, group, before)
 
 
 def _follow(setup: TrainingSetup, group: "DeviceGroup") -> Run:
@@ -336,6 +357,7 @@ def _train(
     with writer, catching_signals() as stop_request, execution.applied(), mirroring as tell:
         if not follows:
             roles.begin(execution, writer, classifier, group, devices_before)
+            _note_node(writer)
         here = roles.at_own_device(group, execution)
         told = callbacks if tell is None else (*callbacks, tell)
         trainer = Trainer(Job(setup, classifier, here, writer, told, group), stop_request)

@@ -234,7 +234,8 @@ def _execution(info: Mapping[str, Any]) -> None:
     output.heading("execution")
     why = (info.get("precision_choice") or {}).get("why")
     compiled = ("kernels compiled by", _build(info.get("kernels_build") or {}))
-    rows = [*execution.items(), ("precision because", why), compiled, *environment.items()]
+    nodes = ", ".join(f"{node['node']} from step {node.get('step') or 0}" for node in info.get("nodes") or [])
+    rows = [*execution.items(), ("precision because", why), compiled, ("nodes", nodes or None), *environment.items()]
     output.facts([(in_short(key.replace("_", " ")), _plain(value)) for key, value in rows if value is not None])
 
 

@@ -1,13 +1,16 @@
 """What the commands about studies have in common."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cnnlab.core.errors import UsageError
+
 if TYPE_CHECKING:
-    from cnnlab.studies import Study
+    from cnnlab.studies import Cluster, Study
     from cnnlab.training.known_commands import Command
 
 StudyName = Annotated[
@@ -36,6 +39,71 @@ Workers = Annotated[
         show_default=False,
     ),
 ]
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        help="Where trials are carried out other than here: ray, ray://HOST:PORT or slurm.",
+        show_default=False,
+    ),
+]
+Cpus = Annotated[
+    int | None,
+    typer.Option(
+        "--cpus",
+        metavar="N",
+        min=1,
+        help="Cores of each trial on a cluster; otherwise its threads.",
+        show_default=False,
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus",
+        metavar="SHARE",
+        min=0,
+        help="GPUs of each trial on Ray, or a share of one, such as 0.25; otherwise one where there are some.",
+        show_default=False,
+    ),
+]
+
+Partition = Annotated[
+    str | None,
+    typer.Option("--partition", metavar="NAME", help="The partition of Slurm.", show_default=False),
+]
+Gres = Annotated[
+    str | None,
+    typer.Option("--gres", metavar="WHAT", help="What each job of Slurm asks for, such as gpu:1.", show_default=False),
+]
+Minutes = Annotated[
+    int | None,
+    typer.Option(
+        "--time",
+        metavar="MINUTES",
+        min=1,
+        help="The longest that a job of Slurm takes; its trial goes on in another. Otherwise 240.",
+        show_default=False,
+    ),
+]
+
+
+def cluster_of(on: str | None, cpus: int | None, gpus: float | None, slurm: Mapping[str, Any]) -> "Cluster | None":
+    """The cluster that these options mean.
+
+    :raises UsageError: where they say what a trial asks for on none.
+    """
+    if on is not None:
+        from cnnlab.studies import Cluster
+
+        return Cluster(on, cpus, gpus, {key: value for key, value in slurm.items() if value is not None})
+    asked = {"cpus": cpus, "gpus": gpus, **slurm}
+    named = [f"--{key}" for key, value in asked.items() if value is not None]
+    if named:
+        raise UsageError(f"{' '.join(named)}: this is asked of a cluster. Name it, as in --on ray, or leave it out.")
+    return None
 
 
 def load_study(

@@ -5,7 +5,21 @@ import typer
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Quick, Quiet, Runs
 from cnnlab.cli.program import FAILURE
-from cnnlab.cli.study.options import Keys, StudyName, Workers, command, load_study, study_command
+from cnnlab.cli.study.options import (
+    Cpus,
+    Gpus,
+    Gres,
+    Keys,
+    Minutes,
+    On,
+    Partition,
+    StudyName,
+    Workers,
+    cluster_of,
+    command,
+    load_study,
+    study_command,
+)
 
 
 def run(
@@ -14,6 +28,12 @@ def run(
     runs: Runs = None,
     data_dir: DataDir = None,
     workers: Workers = None,
+    on: On = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
+    partition: Partition = None,
+    gres: Gres = None,
+    time: Minutes = None,
     offline: Offline = False,
     quick: Quick = False,
     quiet: Quiet = False,
@@ -29,6 +49,8 @@ def run(
         cnnlab study run augmentation.yaml repeats=2 epochs=3
 
         cnnlab study run augmentation.yaml --quick
+
+        cnnlab study run augmentation.yaml --on ray
     """
     from cnnlab.cli.study.show import write_result
     from cnnlab.cli.words import tried_quickly
@@ -36,12 +58,13 @@ def run(
     from cnnlab.studies.known_results import known_result, result_to_keep
 
     words = tried_quickly(words, quick)
+    cluster = cluster_of(on, cpus, gpus, {"partition": partition, "gres": gres, "time": time})
     asked = study_command(study, words, runs, data_dir, offline)
     with quietly(quiet):
         result = known_result(asked)
         if result is None:
             with asked.noting() as answer:
-                result = load_study(study, words, runs, data_dir, offline).run(workers=workers)
+                result = load_study(study, words, runs, data_dir, offline).run(workers=workers, on=cluster)
                 answer.facts = result_to_keep(result)
         if as_json:
             output.write_json(result.to_dict())

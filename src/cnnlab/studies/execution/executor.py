@@ -96,7 +96,12 @@ class Throughput:
 
 
 class Executor(ABC):
-    """Carries out trainings, some at once; used as a context manager."""
+    """Carries out trainings, some at once; used as a context manager.
+
+    :cvar is_local: whether that is on this machine, so that what it has and lacks counts.
+    """
+
+    is_local = True
 
     @property
     @abstractmethod

@@ -46,9 +46,11 @@ def parallelism_choices(recipe: Recipe, trials: int, workers: int | None) -> lis
 def choose_parallelism(executor: Executor, recipe: Recipe, choices: list[tuple[int, int]]) -> dict[str, Any]:
     """The execution for all trials: of the choices the fastest, timed where there are several or a format is open.
 
+    What other machines have is seen there alone, so that steps are timed on one of these in any case.
+
     :param recipe: one of the study's, which is to stand for all.
     """
-    if len(choices) == 1 and recipe.precision != "auto":
+    if executor.is_local and len(choices) == 1 and recipe.precision != "auto":
         at_once, threads = choices[0]
         fixed = execution_for(
             device=recipe.device,
@@ -59,7 +61,10 @@ def choose_parallelism(executor: Executor, recipe: Recipe, choices: list[tuple[i
             kernels=recipe.kernels,
         ).to_dict()
         return _fixed(fixed, at_once)
-    note("Timing a few steps, to see how many trials at once this machine does best.")
+    if executor.is_local:
+        note("Timing a few steps, to see how many trials at once this machine does best.")
+    else:
+        note("Timing a few steps on the cluster, to see how trials are carried out there.")
     plain = recipe.to_dict()
     paces = [executor.pace(plain, at_once, threads) for at_once, threads in choices]
     best = _best(paces)
@@ -70,9 +75,16 @@ def choose_parallelism(executor: Executor, recipe: Recipe, choices: list[tuple[i
     return {**fixed, "precision_choice": dict(best.choice), "timed": timed}
 
 
-def trial_recipe(recipe: Recipe, seed: int, execution: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe of one trial, told how to be carried out."""
+def trial_recipe(recipe: Recipe, seed: int, execution: Mapping[str, Any], *, is_local: bool = True) -> dict[str, Any]:
+    """The recipe of one trial, told how to be carried out.
+
+    :param is_local: whether that is on this machine, which then may lack what the study was begun with.
+    """
     keys: dict[str, Any] = {key: execution[key] for key in (*ASKED, "workers") if key in execution}
+    if not is_local:
+        # Each machine takes native ones where it has them.
+        keys |= {"kernels": recipe.kernels} if keys.get("kernels") == "native" else {}
+        return recipe.model_copy(update={**keys, "seed": seed}).to_dict()
     if "precision" in keys:
         device = str(keys.get("device") or "cpu")
         keys["precision"] = precision_at_hand(keys["precision"], recipe.precision, device)

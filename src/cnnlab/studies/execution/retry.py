@@ -44,11 +44,14 @@ class RetryQueue:
         """Counts an attempt."""
         self._attempts[task.digest] += 1
 
-    def retry(self, task: TrialTask, kind: Failure) -> bool:
-        """Whether a task that failed like this is tried again."""
+    def retry(self, task: TrialTask, kind: Failure, *, alone: bool = True) -> bool:
+        """Whether a task that failed like this is tried again.
+
+        :param alone: with nothing else under way; on a cluster the others are on other machines for the most part.
+        """
         if kind not in _MAY_PASS or self._attempts[task.digest] >= MOST_ATTEMPTS:
             return False
-        self._waiting.append(Attempt(task, alone=True))
+        self._waiting.append(Attempt(task, alone=alone))
         return True
 
     def wait_for_others(self, task: TrialTask) -> None:

@@ -66,7 +66,7 @@ class Runner:
         self._running: dict[int, Attempt] = {}
         self._retries = RetryQueue()
         self._count = 0
-        self._told_of_others: set[str] = set()
+        self._has_told_of_others = False
         self._is_full = self._is_told_of_mirrors = False
 
     def run(self) -> None:
@@ -129,10 +129,17 @@ class Runner:
         number, self._count = self._count, self._count + 1
         task = attempt.task
         self._running[number] = attempt
+        failure = self.record.failures.get(task.digest)
+        if failure is not None:
+            # Of another process that runs this study; what failed for this one before was forgotten or not given out.
+            name, reason, kind = failure.get("run"), failure["reason"], failure["kind"]
+            self._settle(number, task, Trial(task.seed, "failed", name, task.digest, reason, failure=kind))
+            return
         self._retries.begun(task)
         self.record.attempts[task.digest] = self.record.attempts.get(task.digest, 0) + 1
         seed = task.seed + task.setting.seeds_added
-        recipe = trial_recipe(task.setting.recipe, seed, self.record.execution)
+        is_local = self.executor.is_local
+        recipe = trial_recipe(task.setting.recipe, seed, self.record.execution, is_local=is_local)
         self.executor.submit(TrialRequest(number, recipe, task.is_judged))
 
     def _hear(self, event: Event) -> None:
@@ -190,7 +197,7 @@ class Runner:
         if event.kind == "busy":
             self._wait_for_others(event, task)
             return
-        if self._retries.retry(task, event.kind):
+        if self._retries.retry(task, event.kind, alone=self.executor.is_local):
             self.progress.retried(event.number, event.reason)
             del self._running[event.number]
             return
@@ -212,10 +219,13 @@ class Runner:
         )
 
     def _wait_for_others(self, event: Failed, task: TrialTask) -> None:
-        if task.digest not in self._told_of_others:
+        if not self._has_told_of_others:
             warn(f"{task.setting.label}, seed {task.seed}: {event.reason} Waiting for it.")
-            self._told_of_others.add(task.digest)
+            self._has_told_of_others = True
+        self.record.refresh()
         del self._running[event.number]
+        # It was not begun.
+        self.record.attempts[task.digest] -= 1
         self._retries.wait_for_others(task)
 
     def _settle(self, number: int, task: TrialTask, trial: Trial) -> None:

@@ -1,0 +1,1 @@
+"""Trials on other machines than this one: Ray clusters, and those that Slurm gives out."""

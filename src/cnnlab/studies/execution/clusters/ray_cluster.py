@@ -1,0 +1,198 @@
+"""The connection to a Ray cluster: one that is there, or one of this machine alone that is started for the purpose."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.lazy_imports import require
+from cnnlab.core.machine import usable_cores
+
+_CLIENT = "ray://"
+_CLIENT_PORT = 10001
+_CONNECT_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster.
+
+    :param name: of the machine, with eight digits of what Ray calls it.
+    """
+
+    key: str
+    name: str
+    cpus: float
+    gpus: float
+
+    def room(self, cpus: float, gpus: float) -> int:
+        """How many trainings fit on it at once."""
+        most = int(self.cpus // cpus)
+        if gpus:
+            # Tenths do not add up in binary.
+            most = min(most, int((self.gpus + 1e-6) // gpus) if gpus <= 1 else int(self.gpus // gpus))
+        return max(0, most)
+
+
+class RayCluster:
+    """A connection, which is given up by :meth:`close` where it was made here.
+
+    :param address: ``ray://HOST:PORT`` of a cluster seen from outside, ``HOST:PORT`` of one that this machine belongs
+        to, or None for the one that ``RAY_ADDRESS`` names, or that was started on this machine, or, where there is
+        none, a cluster of this machine alone.
+    :raises UsageError: where there is no cluster at the address, or Ray is not installed.
+    """
+
+    def __init__(self, address: str | None = None) -> None:
+        self.ray: Any = load_ray()
+        named = os.environ.get("RAY_ADDRESS")
+        self.address = address or (named if named not in ("", "auto", "local") else None)
+        self._is_ours = not self.ray.is_initialized()
+        if self._is_ours:
+            self._connect()
+
+    def nodes(self) -> list[Node]:
+        """The machines that are there now.
+
+        :raises CnnlabError: where the cluster does not answer.
+        """
+        with self.answering():
+            return [
+                Node(
+                    str(node["NodeID"]),
+                    node_name(str(node["NodeManagerHostname"]), str(node["NodeID"])),
+                    float(node["Resources"].get("CPU", 0)),
+                    float(node["Resources"].get("GPU", 0)),
+                )
+                for node in self.ray.nodes()
+                if node["Alive"]
+            ]
+
+    def actor(self, kind: type, *arguments: Any, node: str | None = None, cpus: float = 0, gpus: float = 0) -> Any:
+        """An actor, on this node or else on that of this process.
+
+        :param gpus: a share of one, or a number of them.
+        """
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = self.ray.get_runtime_context().get_node_id()
+        # Nowhere else: with the node of the study it ends anyway, and another one may go without the study ending.
+        place = NodeAffinitySchedulingStrategy(node or here, soft=False)
+        made = self.ray.remote(kind).options(
+            num_cpus=cpus, num_gpus=gpus, scheduling_strategy=place, max_restarts=0, max_task_retries=0
+        )
+        return made.remote(*arguments)
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """A block in which it is a :class:`CnnlabError` that the cluster answers no more."""
+        try:
+            yield
+        except (self.ray.exceptions.RayError, ConnectionError) as error:
+            where = f" at {self.address}" if self.address else ""
+            raise CnnlabError(
+                f"the Ray cluster{where} does not answer any more ({_first_line(error)}). What came home is kept: run "
+                "the study again once the cluster is there, and it goes on where it is."
+            ) from error
+
+    def close(self) -> None:
+        """Gives the connection up, and stops a cluster that was started here."""
+        if self._is_ours:
+            self.ray.shutdown()
+
+    def _connect(self) -> None:
+        words = {"log_to_driver": False, "configure_logging": False}
+        logging.getLogger("ray").setLevel(logging.ERROR)
+        with _undisturbed():
+            if self.address is None:
+                self._connect_here(words)
+                return
+            _knock(self.address)
+            try:
+                self.ray.init(self.address, **words)
+            except Exception as error:  # what Ray raises depends on how far it came
+                raise _no_way(f"something listens at {self.address}, and", error) from error
+
+    def _connect_here(self, words: Mapping[str, Any]) -> None:
+        """To the cluster that was started on this machine; where none is, one is started."""
+        try:
+            self.ray.init("auto", **words)
+        except (ConnectionError, RuntimeError) as error:
+            if "mismatch" in str(error).lower():
+                raise _no_way("a Ray cluster runs on this machine, and", error) from error
+            self.ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **words)
+
+
+def load_ray() -> Any:
+    """The package.
+
+    :raises UsageError: where it is not installed.
+    """
+    # Before it is loaded: it reports how it is used otherwise.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # And on this machine it has its workers wait for whatever else there is to do, unlike our own.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return require("ray", "carrying trials out on a cluster")
+
+
+def node_name(host: str, key: str) -> str:
+    """What a machine is called in records and messages; several nodes on one machine are told apart."""
+    return f"{host}/{key[:8]}"
+
+
+def _knock(address: str) -> None:
+    """Whether anybody listens there: Ray itself would try for a minute."""
+    host, _, port = address.removeprefix(_CLIENT).rpartition(":")
+    if not host and address.startswith(_CLIENT):
+        host, port = port, str(_CLIENT_PORT)
+    if not host or not port.isdecimal():
+        raise UsageError(f"{address} is no address of a Ray cluster. Write ray://HOST:{_CLIENT_PORT}")
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, str(error)) from error
+
+
+def _no_cluster(address: str, reason: str) -> UsageError:
+    return UsageError(
+        f"there is no Ray cluster at {address} ({reason}). Start one there with ray start --head, which tells its "
+        f"address, or name another; ray://HOST:{_CLIENT_PORT} is what it listens to from outside."
+    )
+
+
+def _no_way(what_is_there: str, error: Exception) -> UsageError:
+    return UsageError(
+        f"{what_is_there} no connection to it as a Ray cluster came about ({_first_line(error)}). Ray and Python have "
+        "to be of the same version there, and a cluster that asks for a token is given it by RAY_AUTH_MODE=token and "
+        "RAY_AUTH_TOKEN in the environment."
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A block after which signals are handled as before: Ray has its own way with SIGTERM."""
+    if threading.current_thread() is not threading.main_thread():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,143 @@
+"""Trainings on a Ray cluster of two nodes on this machine, one of which is killed."""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small_studies import BASE, numbers, run_here, study_of
+
+from cnnlab.runs import Run
+from cnnlab.studies import RayExecutor, Study
+from cnnlab.studies.execution.clusters import ray_executor
+from cnnlab.studies.execution.executor import EpochDone, TrialRequest
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow(25), pytest.mark.filterwarnings("ignore")]
+# What a machine that is busy otherwise takes for what an idle one does in seconds.
+PATIENCE = 200.0
+EPOCHS, ENDLESS = 6, 99
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_worker_niceness": "0",
+    # A token would be written to the home folder.
+    "RAY_AUTH_MODE": "disabled",
+    # Where memory is short for reasons of others, nothing here is to be ended for it.
+    "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+}
+
+
+@pytest.fixture(scope="module")
+def nodes() -> Iterator[dict[str, object]]:
+    """The node that this process is connected to, and another, with a core for each; in folders of their own."""
+    # Not in that of pytest: paths of sockets are short.
+    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("RAY_")]:
+            patch.delenv(name)
+        for name, value in {**ENVIRONMENT, "RAY_TMPDIR": folder}.items():
+            patch.setenv(name, value)
+        import ray
+        from ray.cluster_utils import Cluster
+
+        # It takes seconds of the processor also without a dashboard, and nothing here asks it.
+        patch.setattr("ray._private.node.Node.start_api_server", lambda *_, **__: None, raising=False)
+        quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
+        words = {"num_cpus": 1, "include_dashboard": False, "include_log_monitor": False}
+        made = Cluster(True, head_node_args={**words, "no_monitor": True, "_system_config": quick})
+        try:
+            # Before there is another node, which it might take for its own: it would go down with that.
+            ray.init(made.address, log_to_driver=False, configure_logging=False)
+            yield {"here": made.head_node, "other": made.add_node(**words)}
+        finally:
+            ray.shutdown()
+            made.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def kill(node) -> None:
+    """As where the power fails: all of its processes at once, the one first that might tell of the others."""
+    (raylet,) = [process.process for process in node.all_processes["raylet"]]
+    children = [int(pid) for pid in Path(f"/proc/{raylet.pid}/task/{raylet.pid}/children").read_text().split()]
+    for pid in (raylet.pid, *children):
+        os.kill(pid, signal.SIGKILL)
+    # Not before it was waited for is it gone for those that look.
+    raylet.wait()
+
+
+class Killing(RayExecutor):
+    """Kills the other node in the middle of a trial, after it had that node train on a disk of its own.
+
+    All trials wait for a word after each epoch, so that the moment is the same wherever this runs.
+    """
+
+    other = None
+
+    def submit(self, request):
+        super().submit(replace(request, is_judged=True))
+
+    def _start(self, node):
+        whole = self._config
+        if self.other.node_id == node.key:
+            self._config = replace(whole, probe=self._runs / "not there")
+        try:
+            return super()._start(node)
+        finally:
+            self._config = whole
+
+    def events(self, timeout):
+        events = super().events(timeout)
+        for event in events:
+            if isinstance(event, EpochDone):
+                self.answer(event.number, True)
+                trained = Run(event.folder).info["nodes"]
+                if self.other.any_processes_alive() and self._is_other(trained[-1]) and event.row["epoch"] == 3:
+                    kill(self.other)
+        return events
+
+    def close(self):
+        """Closed while it trains something else, without end."""
+        if not self._is_closed:
+            super().submit(TrialRequest(ENDLESS, {**BASE, "seed": ENDLESS, "epochs": 100_000}))
+            deadline = time.monotonic() + PATIENCE
+            while not any(isinstance(event, EpochDone) for event in super().events(0.2)):
+                assert time.monotonic() < deadline
+        super().close()
+
+    def _is_other(self, node):
+        return self.other.node_id.startswith(node["node"].partition("/")[2])
+
+
+def test_a_study_of_which_a_node_is_killed_in_the_middle_of_a_trial_gives_the_table_that_it_gives_here(
+    nodes, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Killing, "other", nodes["other"])
+    monkeypatch.setattr(ray_executor, "RayExecutor", Killing)
+    content = study_of(base={**BASE, "epochs": EPOCHS, "checkpoint_seconds": 0})
+    alone = Study(content, runs=tmp_path / "here")
+    here = run_here(alone)
+    study = Study(content, runs=tmp_path / "there")
+    assert numbers(study.run(on="ray")) == numbers(here)
+
+    first, second = sorted(study.runs().values(), key=lambda run: len(run.info["nodes"]))
+    # One was trained by the node that is there still, in the folder of runs; the other went on there.
+    (stayed,), (lost, found) = first.info["nodes"], second.info["nodes"]
+    assert found["node"] == stayed["node"] != lost["node"]
+    assert lost["step"] == 0 and 3 * 4 <= found["step"] < EPOCHS * 4
+    timed = ["seconds", "images_per_second"]
+    whole = next(run for run in alone.runs().values() if run.digest == second.digest)
+    assert second.history.drop(columns=timed).equals(whole.history.drop(columns=timed))
+    np.testing.assert_array_equal(*(run.predictions("test").outputs["label"] for run in (second, whole)))
+
+    # What was under way as the study ended was saved, and can go on.
+    (left,) = [Run(path.parent) for path in (tmp_path / "there").glob("[!.]*/checkpoint")]
+    assert left.recipe["seed"] == ENDLESS and not left.is_running
+    assert left.status == "unfinished" and left.epochs_done >= 1

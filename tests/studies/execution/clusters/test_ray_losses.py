@@ -1,0 +1,271 @@
+"""What an executor on Ray makes of workers and nodes that are lost, at moments that are chosen here.
+
+The cluster is a stand-in: two nodes, workers that train nothing, and the errors that Ray raises.
+"""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+from small_studies import BASE
+
+from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
+from cnnlab.studies import RayExecutor
+from cnnlab.studies.execution.clusters import ray_executor
+from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
+from cnnlab.studies.execution.clusters.ray_cluster import Node
+from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
+
+errors = pytest.importorskip("ray.exceptions")
+DIED, SILENT = errors.ActorDiedError(), errors.ActorUnavailableError("no route to host", None)
+
+
+class Call:
+    """What Ray ends in a result or an error."""
+
+    def __init__(self):
+        self.is_over, self.error = False, None
+
+    def end(self, error=None):
+        self.is_over, self.error = True, error
+
+
+class Worker:
+    """An actor: its calls, and those by which Ray is asked whether it is there."""
+
+    def __init__(self, cluster, number, node):
+        self.cluster, self.number, self.node = cluster, number, node
+        self.calls, self.requests, self.asked, self.is_killed = [], [], [], False
+        self.train, self.__ray_ready__ = SimpleNamespace(remote=self._train), SimpleNamespace(remote=self._ask)
+
+    def _train(self, request, key, stored):
+        self.requests.append(request)
+        self.calls.append(Call())
+        return self.calls[-1]
+
+    def _ask(self):
+        self.asked.append(Call())
+        return self.asked[-1]
+
+    def tell(self, word, content=None):
+        self.cluster.messages.append(packed((self.number, word, content)))
+
+    def begin(self):
+        self.tell("up")
+        self.tell("event", Started(self.requests[-1].number, 3))
+
+
+class Cluster:
+    """Stands in for a connection, and for Ray itself."""
+
+    exceptions = errors
+
+    def __init__(self):
+        self.there = [Node("a", "first/a", 1.0, 0.0), Node("b", "second/b", 1.0, 0.0)]
+        self.messages, self.answers, self.workers = [], [], []
+        self.ray = self
+
+    def nodes(self):
+        return list(self.there)
+
+    def answering(self):
+        return nullcontext()
+
+    def actor(self, kind, *words, node=None, **unused):
+        if kind is Mailbox:
+            heard = SimpleNamespace(remote=lambda timeout: self._taken())
+            answer = SimpleNamespace(remote=lambda worker, word: self.answers.append((worker, unpacked(word))))
+            return SimpleNamespace(take=heard, answer=answer, close=SimpleNamespace(remote=self._close))
+        self.workers.append(Worker(self, words[0], node))
+        return self.workers[-1]
+
+    def _taken(self):
+        messages, self.messages = self.messages, []
+        return messages
+
+    def _close(self):
+        """A worker that hears of it before it began has nothing to tell."""
+        for worker in self.workers:
+            for call in worker.calls:
+                call.end()
+
+    def get(self, value):
+        if isinstance(value, Call) and value.error is not None:
+            raise value.error
+        return value
+
+    def wait(self, calls, num_returns, timeout):
+        return [call for call in calls if call.is_over], [call for call in calls if not call.is_over]
+
+    def kill(self, actor):
+        actor.is_killed = True
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    made = Cluster()
+    monkeypatch.setattr(ray_executor, "RayCluster", lambda address: made)
+    # A node is seen to be gone as soon as it is.
+    monkeypatch.setattr(ray_executor, "_NODES_SECONDS", -1.0)
+    return made
+
+
+@pytest.fixture
+def executor(cluster, tmp_path):
+    made = RayExecutor(runs=tmp_path / "runs", workers=1)
+    made.submit(TrialRequest(0, BASE))
+    made.events(0)
+    yield made
+    made.close()
+
+
+def test_a_trial_on_a_node_that_is_gone_goes_on_elsewhere(cluster, executor):
+    (first,) = cluster.workers
+    first.begin()
+    assert [type(event) for event in executor.events(0)] == [Started]
+    del cluster.there[0]
+    first.calls[0].end(DIED)
+    assert not executor.events(0)
+    assert first.is_killed and [(worker.node, len(worker.requests)) for worker in cluster.workers] == [
+        ("a", 1),
+        ("b", 1),
+    ]
+
+
+def test_what_a_worker_told_before_it_died_is_heard_first(cluster, executor, tmp_path):
+    (first,) = cluster.workers
+    first.begin()
+    first.tell("event", Finished(0, tmp_path / "run", ("a mirror failed",)))
+    del cluster.there[0]
+    first.calls[0].end(DIED)
+    assert executor.events(0)[-1] == Finished(0, tmp_path / "run", ("a mirror failed",))
+    assert len(cluster.workers) == 1
+
+
+def test_a_process_that_ended_on_a_node_that_is_there_is_told_with_the_node(cluster, executor):
+    (first,) = cluster.workers
+    first.begin()
+    first.calls[0].end(DIED)
+    failed = executor.events(0)[-1]
+    assert isinstance(failed, Failed) and failed.kind == "crash"
+    assert failed.reason.startswith("on first/a its process ended: ")
+
+
+def test_a_node_that_cannot_be_reached_is_waited_for_until_the_cluster_knows_that_it_is_gone(cluster, executor):
+    (first,) = cluster.workers
+    first.begin()
+    executor.events(0)
+    first.calls[0].end(SILENT)
+    for _ in range(3):
+        assert not executor.events(0)
+        # Asked again, and again out of reach.
+        first.asked[-1].end(SILENT)
+    assert len(first.asked) == 3 and len(cluster.workers) == 1
+    del cluster.there[0]
+    assert not executor.events(0)
+    assert [worker.node for worker in cluster.workers] == ["a", "b"]
+
+
+def test_what_a_worker_tells_while_it_cannot_be_reached_counts(cluster, executor, tmp_path):
+    (first,) = cluster.workers
+    first.begin()
+    first.calls[0].end(SILENT)
+    executor.events(0)
+    first.tell("event", Finished(0, tmp_path / "run"))
+    assert executor.events(0) == [Finished(0, tmp_path / "run")]
+    executor.submit(TrialRequest(1, BASE))
+    executor.events(0)
+    assert [request.number for request in first.requests] == [0, 1]
+
+
+def test_a_worker_that_cannot_be_reached_for_good_is_given_up(cluster, executor, monkeypatch):
+    monkeypatch.setattr(ray_executor, "_UNREACHABLE_SECONDS", 0.0)
+    (first,) = cluster.workers
+    first.begin()
+    first.calls[0].end(SILENT)
+    failed = executor.events(0)[-1]
+    assert isinstance(failed, Failed) and "no route to host" in failed.reason and first.is_killed
+
+
+def test_a_node_on_which_no_worker_comes_up_is_left_out(cluster, executor):
+    cluster.workers[0].calls[0].end(DIED)
+    with pytest.warns(CnnlabWarning, match="on first/a no worker comes up: .* No trial is given to that node"):
+        executor.events(0)
+    assert [worker.node for worker in cluster.workers] == ["a", "b"]
+
+
+def test_where_no_node_is_fit_each_is_named_with_its_reason(cluster, executor):
+    cluster.workers[0].tell("refused", "it has torch 1.0.0, and the study 2.0.0. Install the same there")
+    with pytest.warns(CnnlabWarning, match="on first/a: it has torch 1"):
+        executor.events(0)
+    cluster.workers[1].tell("refused", "the disk is full")
+    with (
+        pytest.warns(CnnlabWarning, match="on second/b: the disk is full"),
+        pytest.raises(CnnlabError, match=r"no trial can be carried out: on first/a: .*; on second/b: the disk is full"),
+    ):
+        executor.events(0)
+
+
+def test_where_no_node_is_left_that_is_said_and_not_waited_for(cluster, tmp_path):
+    cluster.there.clear()
+    with RayExecutor(runs=tmp_path / "runs") as executor:
+        assert executor.slots == 1
+        executor.submit(TrialRequest(0, BASE))
+        with pytest.raises(CnnlabError, match="no node of the cluster has 1 cores"):
+            executor.events(0)
+
+
+def test_a_worker_that_was_given_up_is_not_heeded_and_answers_go_to_the_one_in_its_place(cluster, executor, tmp_path):
+    (first,) = cluster.workers
+    first.begin()
+    del cluster.there[0]
+    first.calls[0].end(DIED)
+    executor.events(0)
+    # It lives on behind a network that is cut.
+    first.tell("event", Finished(0, tmp_path / "other"))
+    second = cluster.workers[1]
+    second.begin()
+    second.tell("event", EpochDone(0, {"epoch": 1}, tmp_path / "run"))
+    assert [type(event) for event in executor.events(0)] == [Started, EpochDone]
+    executor.answer(0, True)
+    assert cluster.answers == [(second.number, True)]
+
+
+def test_a_trial_that_something_else_stopped_goes_on_and_one_that_was_told_to_stop_does_not(cluster, executor):
+    (first,) = cluster.workers
+    first.begin()
+    # Its node is going down, and has its processes save.
+    first.tell("event", Stopped(0, None))
+    assert [type(event) for event in executor.events(0)] == [Started]
+    assert len(first.requests) == 2
+    executor.answer(0, False)
+    first.tell("event", Stopped(0, None))
+    assert executor.events(0) == [Stopped(0, None)]
+
+
+def test_a_trial_that_no_node_keeps_fails_in_the_end(cluster, executor):
+    (first,) = cluster.workers
+    for _ in range(ray_executor._MOST_MOVES):
+        first.tell("event", Stopped(0, None))
+        assert not executor.events(0)
+    first.tell("event", Stopped(0, None))
+    assert "from one node to the next 5 times" in executor.events(0)[-1].reason
+
+
+def test_closing_does_not_wait_for_a_worker_that_had_not_begun(cluster, executor):
+    executor.close()
+    assert cluster.workers[0].is_killed
+
+
+def test_a_training_on_several_devices_is_refused(cluster, tmp_path):
+    with RayExecutor(runs=tmp_path / "runs") as executor:
+        for ask in (
+            lambda: executor.submit(TrialRequest(0, {**BASE, "devices": 2})),
+            lambda: executor.pace({**BASE, "devices": 2}, 1, 1),
+        ):
+            with pytest.raises(UsageError, match=r"devices=2 divides one training .* Leave devices out of the study\."):
+                ask()
+        executor.submit(TrialRequest(0, {**BASE, "devices": None}))
