@@ -49,9 +49,12 @@ def asked(
         connection.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """It knows cat, dog and owl, in grey pictures of 2×2; a white one has the logits 4, 3 and 3."""
+    """It knows cat, dog and owl, in grey pictures of 2×2; a white one has the logits 4, 3 and 3.
+
+    It ends with the module: its loop would sleep for hours once a test elsewhere has set another clock.
+    """
     with open_server(linear_classifier(), port=0, token=TOKEN, name="animals", limits=LIMITS, top=2) as running:
         yield running
 
