@@ -14,8 +14,11 @@ from cnnlab.core.sinks import for_markdown
 from cnnlab.ensembles.classifier import EnsembleClassifier
 from cnnlab.ensembles.combinations import Vote
 from cnnlab.export import hugging_face, read_golden
+from cnnlab.export.facts import Facts, without_folders
+from cnnlab.export.model_card import model_card
 from cnnlab.models import Classifier, build_network
 from cnnlab.runs import Run
+from cnnlab.runs.diagnosis import Diagnosis, Finding
 
 OBJECTIVE = "scalar(column=age, range=[0, 10])"
 HUB = {"README.md", "config.json", "model.safetensors"}
@@ -92,10 +95,13 @@ def test_a_folder_is_written_anew_unless_its_card_was_changed(perceptron: Classi
     assert "license: mit" in card.read_text("utf-8")
 
 
-@pytest.mark.parametrize("moves", [1, 2])
+@pytest.mark.parametrize("before", ["nothing", "another model"])
+@pytest.mark.parametrize("moves", [1, 2, 3])
 def test_an_export_that_was_killed_is_exported_again(
-    moves: int, perceptron: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: str, moves: int, perceptron: Classifier, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if before == "another model":
+        cnnlab.export(run, tmp_path / "hub")
     replace, done = os.replace, []
 
     def kill_at_the_next(source: Path, target: Path) -> None:
@@ -109,9 +115,13 @@ def test_an_export_that_was_killed_is_exported_again(
         patch.setattr(hugging_face.os, "replace", kill_at_the_next)
         with pytest.raises(KeyboardInterrupt):
             cnnlab.export(perceptron, tmp_path / "hub")
-    assert len(list((tmp_path / "hub").iterdir())) == moves
+    assert len(list((tmp_path / "hub").iterdir())) == (moves if before == "nothing" else 3)
     cnnlab.export(perceptron, tmp_path / "hub")
     assert {path.name for path in (tmp_path / "hub").iterdir()} == HUB
+    assert "replaces" not in json.loads((tmp_path / "hub" / "config.json").read_text("utf-8"))
+    assert torch.equal(
+        next(cnnlab.open_model(tmp_path / "hub" / "model.safetensors").parameters()), next(perceptron.parameters())
+    )
 
 
 def test_what_has_no_one_file_of_weights_is_refused_for_the_hub(perceptron: Classifier, tmp_path: Path) -> None:
@@ -129,6 +139,33 @@ def test_a_folder_with_other_things_is_left_alone(perceptron: Classifier, tmp_pa
             cnnlab.export(perceptron, tmp_path)
         assert (tmp_path / "config.json").read_text() == config
     assert {path.name for path in tmp_path.iterdir()} == {"notes.txt", "config.json"}
+
+
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("/home/me/cats", "cats"),
+        ("~/my pictures/cats/", "cats"),
+        (r"C:\Users\me\cats", "cats"),
+        ("folder(path=/home/me/cats, size=32)", "folder(path=cats, size=32)"),
+        ("folder('/home/me/my cats')", "folder('my cats')"),
+        ("csv(train=/a/b.csv,test=~/c/d.csv)", "csv(train=b.csv,test=d.csv)"),
+        ("conv(8, kernel=3) | pool(2)", "conv(8, kernel=3) | pool(2)"),
+        ("8/255", "8/255"),
+        ("pictures/cats", "pictures/cats"),
+    ],
+)
+def test_of_a_path_only_its_last_part_is_told(told: str, shown: str) -> None:
+    assert without_folders({"data": [told, 3]}) == {"data": [shown, 3]}
+
+
+def test_the_card_says_of_a_run_that_learned_nothing_what_was_seen(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Diagnosis(
+        "its outputs are the same for all pictures", (Finding("learning rate", "it was 3 at its highest"),)
+    )
+    monkeypatch.setattr(Run, "diagnosis", found)
+    limits = model_card(run.classifier(), Facts.of(run.classifier(), run), run).rpartition("## Limits")[2]
+    assert limits.endswith(f"\n\n{found.seen}\n\nlearning rate: it was 3 at its highest\n")
 
 
 def test_names_are_no_marks_of_markdown() -> None:

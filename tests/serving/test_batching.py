@@ -174,6 +174,41 @@ def test_a_batch_that_fails_ends_no_thread() -> None:
     used(use)
 
 
+def test_what_cannot_even_be_put_together_ends_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(batcher: Batcher, engine: Doubling) -> None:
+        first = await held_back(batcher, engine)
+        with monkeypatch.context() as patch:
+            patch.setattr(batcher._metrics, "computed", lambda *_: (_ for _ in ()).throw(MemoryError("none left")))
+            engine.is_let_on.set()
+            with pytest.raises(MemoryError, match="none left"):
+                await first
+        assert batcher.is_at_work
+        assert (await asking(batcher, 7)).outputs.tolist() == [[14]]
+
+    used(use)
+
+
+def test_when_the_thread_ends_who_waits_is_told_and_who_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> None:
+        raise OSError("its device is gone")
+
+    async def use(batcher: Batcher, engine: Doubling) -> None:
+        first = await held_back(batcher, engine)
+        second = asking(batcher, 2)
+        await asyncio.sleep(0)
+        with monkeypatch.context() as patch:
+            patch.setattr(batcher, "_taken", fails)
+            engine.is_let_on.set()
+            assert (await first).outputs.tolist() == [[2]]
+            with pytest.raises(RefusedError, match=r"answers no more.*its device is gone.*Start the server anew"):
+                await second
+        assert not batcher.is_at_work and batcher.waiting == 0
+        with pytest.raises(RefusedError, match="answers no more"):
+            await asking(batcher, 3)
+
+    used(use)
+
+
 def convnet() -> Classifier:
     torch.manual_seed(0)
     spec = canonical_model("conv(8)|bn|relu|pool(2)|conv(8)|relu|global_pool")

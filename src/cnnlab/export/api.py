@@ -10,7 +10,8 @@ from torch import Tensor
 
 from cnnlab.core.errors import StorageError, UsageError
 from cnnlab.core.files import storage_errors, user_path
-from cnnlab.core.messages import announcing
+from cnnlab.core.messages import announcing, warn
+from cnnlab.core.number_text import counted
 from cnnlab.data import ImageSet
 from cnnlab.evaluation import open_model, predictor_of
 from cnnlab.evaluation.prediction.predictor import Predictor
@@ -86,6 +87,8 @@ def export(
     opened = open_model(run, runs=runs, network=network, offline=offline)
     predictor = _predictor(opened, network)
     own = opened if isinstance(opened, Run) else None
+    if own is not None and own.status != "finished":
+        warn(f"{own.name} is not finished; what is exported are its weights after {counted(own.epochs_done, 'epoch')}.")
     if kind == "hugging-face":
         files, facts = write_folder(path, predictor, own, network)
         return Exported(path, files, facts)

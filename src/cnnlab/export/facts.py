@@ -1,6 +1,7 @@
 """What an exported file says of itself, beside the computation."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Counts up whenever an older cnnlab could not read what is written."""
 KEY = "cnnlab"
+_START = r"(?:~|[A-Za-z]:)?[/\\]"
+_PATH = re.compile(_START + r"[^\n]*")
+_PATH_IN_SPEC = re.compile(rf"([=(,]\s*['\"]?)({_START}[^,)'\"|\n]*)")
 
 
 class Facts(BaseModel):
@@ -72,7 +76,7 @@ class Facts(BaseModel):
             resampling=model.resampling,
             classes=_visible({column: list(names) for column, names in model.classes.items()}),
             objective=model.objective,
-            network=visible(network) if isinstance(network, str) else None,
+            network=visible(without_folders(network)) if isinstance(network, str) else None,
             weights=weights_digest(model),
             run=None if run is None else {"name": run.name, "digest": run.digest},
             recipe={} if run is None else _plain(run.recipe),
@@ -118,9 +122,27 @@ class Facts(BaseModel):
         }
 
 
+def without_folders(content: Any) -> Any:
+    """Plain values in whose texts a path tells its last part alone: where pictures lay is nobody's business.
+
+    Whole texts, and what stands in the place of a value in a spec, are taken for paths where they begin as such do.
+    """
+    if isinstance(content, str):
+        if _PATH.fullmatch(content):
+            return _last_part(content)
+        return _PATH_IN_SPEC.sub(lambda found: found[1] + _last_part(found[2]), content)
+    if isinstance(content, Mapping):
+        return {key: without_folders(value) for key, value in content.items()}
+    return [without_folders(value) for value in content] if isinstance(content, list) else content
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or path
+
+
 def _plain(content: Mapping[str, Any]) -> dict[str, Any]:
     """A recipe as plain JSON; what JSON has not, such as a date, as text."""
-    plain: dict[str, Any] = _visible(json.loads(json.dumps(content, default=str)))
+    plain: dict[str, Any] = _visible(without_folders(json.loads(json.dumps(content, default=str))))
     return plain
 
 

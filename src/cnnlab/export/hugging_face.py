@@ -45,12 +45,14 @@ def write_folder(
         facts = facts.model_copy(update={"check": {"by": "cnnlab.open_model", "same_weights": True}})
         card = model_card(classifier, facts, run)
         content = configuration(classifier, facts, card)
-        write_text(made / CONFIG, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
         write_text(made / CARD, card)
         make_folder(folder)
-        # Killed in between, it is still known as one of ours, and exported again.
+        # Killed in between, it is still known as one of ours, with the old card or the new, and exported again.
+        _write_configuration(made / CONFIG, content | {"replaces": _digest_of(folder / CARD)})
         for name in (CONFIG, CARD, WEIGHTS):
             os.replace(made / name, folder / name)
+        _write_configuration(made / CONFIG, content)
+        os.replace(made / CONFIG, folder / CONFIG)
         flush(folder)
     return tuple(folder / name for name in (WEIGHTS, CONFIG, CARD)), facts
 
@@ -85,6 +87,15 @@ def configuration(classifier: Classifier, facts: Facts, card: str) -> dict[str, 
     return content
 
 
+def _write_configuration(path: Path, content: dict[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _digest_of(card: Path) -> str | None:
+    """Of a card, None where there is none."""
+    return digest(read_regular(card, _MOST_BYTES)) if os.path.lexists(card) else None
+
+
 def _check_ours(folder: Path) -> None:
     """Refuses a file, and a folder that holds something that was not exported here, or a card that was changed."""
     if folder.exists() and not folder.is_dir():
@@ -93,16 +104,16 @@ def _check_ours(folder: Path) -> None:
         return
     try:
         content = json.loads(read_regular(folder / CONFIG, _MOST_BYTES))
-        library, written = content.get("library_name"), content.get("card")
-    except (OSError, ValueError, AttributeError, RecursionError):
-        library = written = None
+        library, written = content.get("library_name"), {content.get("card"), content.get("replaces")}
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        library, written = None, set()
     if library != _LIBRARY:
         raise UsageError(
             f"{folder} holds files that were not exported by cnnlab, and these are not replaced. Name a new folder."
         )
     card = folder / CARD
     try:
-        is_changed = os.path.lexists(card) and digest(read_regular(card, _MOST_BYTES)) != written
+        is_changed = os.path.lexists(card) and _digest_of(card) not in written
     except OSError:
         is_changed = True
     if is_changed:

@@ -8,7 +8,7 @@ from cnnlab.core.number_text import counted, with_minus
 from cnnlab.core.sinks import for_markdown, in_short, visible
 from cnnlab.evaluation import run_intervals
 from cnnlab.evaluation.intervals import Interval
-from cnnlab.export.facts import Facts
+from cnnlab.export.facts import Facts, without_folders
 from cnnlab.models import Classifier
 from cnnlab.models.shapes import format_shape
 from cnnlab.runs import Run
@@ -57,7 +57,7 @@ def _scored(run: Run | None) -> str | None:
 
 def _about(classifier: Classifier, facts: Facts, run: Run | None) -> Iterator[str]:
     numbers = sum(parameter.numel() for parameter in classifier.parameters())
-    yield f"`{_in_code(classifier.model)}`, {numbers:,} parameters; exported by cnnlab {facts.cnnlab}."
+    yield f"`{_in_code(without_folders(classifier.model))}`, {numbers:,} parameters; exported by cnnlab {facts.cnnlab}."
     yield ""
     yield from ("## Use", "", "```python", "import cnnlab", "")
     yield 'model = cnnlab.open_model("model.safetensors")'
@@ -70,7 +70,7 @@ def _about(classifier: Classifier, facts: Facts, run: Run | None) -> Iterator[st
         yield f"\nOf {for_markdown(column)}: {', '.join(for_markdown(in_short(name)) for name in names)}."
     if run is not None:
         yield from _results(run)
-        yield from ("", "## Training", "", "```yaml", _fenced(yaml.dump(dict(run.given))), "```")
+        yield from ("", "## Training", "", "```yaml", _fenced(yaml.dump(without_folders(dict(run.given)))), "```")
         yield from ("", *_limits(run))
 
 
@@ -97,8 +97,10 @@ def _limits(run: Run) -> Iterator[str]:
     yield "pictures like these, and says nothing of pictures from elsewhere."
     if run.fitted_on:
         yield f"\nIts numbers or members were fitted or chosen on {', '.join(run.fitted_on)}, whose scores flatter it."
-    for text in run.diagnosis.findings if run.diagnosis else ():
-        yield f"\n{for_markdown(str(getattr(text, 'text', text)))}"
+    if run.status != "finished":
+        yield f"\nIts training is not finished: these are weights after {counted(run.epochs_done, 'epoch')}."
+    for line in run.diagnosis.lines if run.diagnosis else ():
+        yield f"\n{for_markdown(line)}"
 
 
 def _in_code(text: str) -> str:

@@ -55,6 +55,11 @@ class Service:
         self.bodies = Bodies(self.limits)
         self.decoders = ThreadPoolExecutor(usable_cores(), thread_name_prefix="cnnlab-decode")
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether what is asked now will be answered."""
+        return not self.is_stopping and self.batcher.is_at_work
+
     def stop(self) -> None:
         """Says from now on that no more is answered."""
         self.is_stopping = True
@@ -114,7 +119,7 @@ def application(service: Service) -> FastAPI:
 
     @app.get("/v2/health/ready", summary="Whether the server answers; not any more while it stops")
     async def ready() -> Response:
-        return _json({"ready": not service.is_stopping}, 503 if service.is_stopping else 200)
+        return _json({"ready": service.is_ready}, 200 if service.is_ready else 503)
 
     @app.get("/metrics", summary="Numbers for Prometheus")
     async def metrics() -> Response:
@@ -166,8 +171,7 @@ def _add_model(app: FastAPI, service: Service, path: str) -> None:
     @app.get(f"{path}/ready", summary="Whether the model answers")
     async def model_ready(request: Request) -> Response:
         check(**request.path_params)
-        is_ready = not service.is_stopping
-        return _json({"name": service.name, "ready": is_ready}, 200 if is_ready else 503)
+        return _json({"name": service.name, "ready": service.is_ready}, 200 if service.is_ready else 503)
 
     @app.post(f"{path}/infer", summary="Tensors of pictures of the model's own size")
     async def infer(request: Request) -> Response:

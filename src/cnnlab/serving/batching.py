@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +20,7 @@ from cnnlab.models import batch_for
 from cnnlab.serving.engine import Answering, Answers, Engine, Pixels, answered_by
 from cnnlab.serving.limits import Limits
 from cnnlab.serving.metrics import Metrics
-from cnnlab.serving.refusals import RefusedError, busy
+from cnnlab.serving.refusals import RefusedError, busy, gone
 
 _log = logging.getLogger("cnnlab")
 
@@ -57,6 +57,11 @@ class Batcher:
         self._failure: Exception | None = None
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="cnnlab-inference", daemon=True)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether what is asked will be answered: not before it was started, nor once its thread has ended."""
+        return self._thread.is_alive() and self._failure is None
 
     @property
     def waiting(self) -> int:
@@ -98,7 +103,7 @@ class Batcher:
     async def answer(self, coming: "Coming", pixels: Pixels) -> Answers:
         """What is said of the pictures that were coming, uint8 N×C×H×W.
 
-        :raises RefusedError: 503 when the queue is full, 413 when it would never hold so many.
+        :raises RefusedError: 503 when the queue is full or the thread has ended, 413 when it would never hold so many.
         """
         if len(pixels) > self._limits.queue:
             raise RefusedError(
@@ -107,6 +112,8 @@ class Batcher:
         self._check_room(len(pixels))
         waiting = _Waiting(pixels)
         with self._changed:
+            if self._failure is not None:
+                raise gone(self._failure)
             self._queue.append(waiting)
             self._pictures += len(pixels)
             self._arrive(coming)
@@ -130,7 +137,11 @@ class Batcher:
                 while taken := self._taken():
                     self._compute(answer, taken)
         except Exception as error:
-            self._failure = error
+            with self._changed:
+                self._failure = error
+                left, self._pictures = list(self._queue), 0
+                self._queue.clear()
+            _answer_all(left, gone(error))
         finally:
             self._ready.set()
 
@@ -162,18 +173,24 @@ class Batcher:
         wanted = [each for each in taken if not each.answer.cancelled()]
         if not wanted:
             return
-        pixels = np.concatenate([each.pixels for each in wanted]) if len(wanted) > 1 else wanted[0].pixels
-        began = time.perf_counter()
+        count, began = sum(len(each.pixels) for each in wanted), time.perf_counter()
         said: Answers | Exception
         try:
+            pixels = np.concatenate([each.pixels for each in wanted]) if len(wanted) > 1 else wanted[0].pixels
             said = answered_by(answer, pixels, self.batch, is_filled=self._is_filled)
+            self._metrics.computed(count, time.perf_counter() - began)
         except Exception as error:
-            _log.error(for_terminal(f"computing {len(pixels)} pictures failed: {type(error).__name__}: {error}"))
+            _log.error(for_terminal(f"computing {count} pictures failed: {type(error).__name__}: {error}"))
             said = error
-        self._metrics.computed(len(pixels), time.perf_counter() - began)
-        loop = wanted[0].answer.get_loop()
-        # One call for all: each wakes the other thread.
-        loop.call_soon_threadsafe(_deliver, wanted, said)
+        _answer_all(wanted, said)
+
+
+def _answer_all(waiting: Sequence[_Waiting], said: Answers | Exception) -> None:
+    """From the thread that computes, in one call for all: each wakes the other thread."""
+    if waiting:
+        # Of a loop that has ended nobody waits any more.
+        with suppress(RuntimeError):
+            waiting[0].answer.get_loop().call_soon_threadsafe(_deliver, waiting, said)
 
 
 def _deliver(waiting: Sequence[_Waiting], said: Answers | Exception) -> None:

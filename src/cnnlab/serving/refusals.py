@@ -21,3 +21,11 @@ class RefusedError(Exception):
 def busy(reason: str) -> RefusedError:
     """A request that may be sent again in a second."""
     return RefusedError(503, reason, {"Retry-After": "1"})
+
+
+def gone(error: Exception) -> RefusedError:
+    """A request that will not be answered, nor any after it."""
+    return RefusedError(
+        503,
+        f"the model answers no more, since its thread ended ({type(error).__name__}: {error}). Start the server anew.",
+    )
