@@ -8,13 +8,13 @@ import pytest
 from small_studies import BASE
 
 from cnnlab import training
-from cnnlab.core.errors import RunBusyError
+from cnnlab.core.errors import RunBusyError, UsageError
 from cnnlab.runs import Run, environment
 from cnnlab.runs.lock import is_locked
-from cnnlab.studies.execution.clusters import ray_worker
+from cnnlab.studies.execution.clusters import ray_worker, trial_on_node
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, RunsAway, Shipment
-from cnnlab.studies.execution.executor import EpochDone, Finished, Stopped, TrialRequest
+from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Stopped, TrialRequest
 
 RECIPE = {**BASE, "epochs": 6, "checkpoint_seconds": 0}
 
@@ -170,11 +170,20 @@ def test_a_disk_of_the_node_that_cannot_be_written_is_the_nodes_fault(runs, tmp_
     assert "the disk is full" in cluster.told[-1]
 
 
+def test_an_error_that_names_a_place_on_the_node_is_not_taken_for_a_fault_of_its_disk(runs, monkeypatch):
+    def failing(root, **unused):
+        raise UsageError(f"{root}/x asks for what there is not")
+
+    monkeypatch.setattr("cnnlab.training.api.RunWriter.create", failing)
+    (last,) = train_away(runs, monkeypatch).told[-1:]
+    assert isinstance(last, Failed) and last.kind == "error" and last.reason.startswith("on far/1: ")
+
+
 def test_what_a_mirror_has_to_tell_comes_home_with_the_end(runs, monkeypatch):
     def trained(request, *, runs, **unused):
         return Finished(request.number, runs / "run-1", ("run-1 is not mirrored for now",))
 
-    monkeypatch.setattr(ray_worker, "run_trial", trained)
+    monkeypatch.setattr(trial_on_node, "run_trial", trained)
     (last,) = train_away(runs, monkeypatch).told[-1:]
     assert last == Finished(0, runs / "run-1", ("run-1 is not mirrored for now",))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import CnnlabError, RunBusyError
+from cnnlab.core.errors import CnnlabError, RunBusyError, one_line
 from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset
 from cnnlab.runs import environment
@@ -19,20 +19,26 @@ from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
-from cnnlab.studies.execution.executor import Event, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.executor import (
+    PACE_SECONDS,
+    SAVE_SECONDS,
+    Event,
+    Failed,
+    Last,
+    Stopped,
+    Throughput,
+    TrialRequest,
+)
 from cnnlab.studies.python_objects import Parcel
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
 
-_PACE_SECONDS = 1.5
 _ANSWER_SECONDS = 900.0
-_SAVE_SECONDS = 60.0
 _NODES_SECONDS = 1.0
 # After which a worker that cannot be reached is given up. By itself a cluster notices within half of this that a node
 # is gone, also where nothing there says so any more.
 _UNREACHABLE_SECONDS = 120.0
 _MOST_MOVES = 5
-_LAST = (Finished, Failed, Stopped)
 
 
 @dataclass(eq=False)
@@ -146,11 +152,11 @@ class RayExecutor(ClusterExecutor):
             if not node.room(self.cores, self.share_of_gpu):
                 continue
             worker = self._free(node) or self._start(node)
-            call = worker.actor.pace.remote(timed, *self._stored_set(recipe), _PACE_SECONDS)
+            call = worker.actor.pace.remote(timed, *self._stored_set(recipe), PACE_SECONDS)
             try:
                 timing = self.cluster.ray.get(call, timeout=_ANSWER_SECONDS)
             except self.cluster.ray.exceptions.RayError as error:
-                timing = _last_line(error)
+                timing = one_line(error, -1)
             if not isinstance(timing, str):
                 return Throughput(
                     at_once,
@@ -188,7 +194,7 @@ class RayExecutor(ClusterExecutor):
             self.cluster.close()
 
     def _let_save(self) -> None:
-        deadline = time.monotonic() + _SAVE_SECONDS
+        deadline = time.monotonic() + SAVE_SECONDS
         # A cluster that is gone has nothing left to bring home.
         with suppress(CnnlabError):
             self._mailbox.close.remote()
@@ -297,7 +303,7 @@ class RayExecutor(ClusterExecutor):
             # Something else stopped it, such as a node that is going down.
             self._move(worker)
             return
-        if isinstance(event, _LAST):
+        if isinstance(event, Last):
             worker.request = worker.call = None
             self._release(event.number)
         self._told.append(event)
@@ -363,12 +369,12 @@ class RayExecutor(ClusterExecutor):
             # Ray does not know yet whether it has died, and of what: it does once this call ends.
             worker.call = worker.actor.__ray_ready__.remote()
         elif not worker.is_up:
-            self._leave_out(worker.node, f"on {name} no worker comes up: {_last_line(error)}")
+            self._leave_out(worker.node, f"on {name} no worker comes up: {one_line(error, -1)}")
             self._end(worker)
             self._move(worker)
         else:
             is_memory, has_died = isinstance(error, errors.OutOfMemoryError), isinstance(error, errors.RayActorError)
-            reason = f"on {name}{' its process ended' if has_died else ''}: {_last_line(error)}"
+            reason = f"on {name}{' its process ended' if has_died else ''}: {one_line(error, -1)}"
             self._give_up(worker, Failed(request.number, "memory" if is_memory else "crash", reason))
 
     def _is_awaited(self, worker: _Worker) -> bool:
@@ -409,8 +415,3 @@ class RayExecutor(ClusterExecutor):
 
 def _failed(number: int, error: CnnlabError) -> Failed:
     return Failed(number, "busy" if isinstance(error, RunBusyError) else "error", str(error))
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[-1].rstrip(".")

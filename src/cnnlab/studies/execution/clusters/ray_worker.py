@@ -20,19 +20,19 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core import memory
-from cnnlab.core.errors import CnnlabError, CnnlabWarning
+from cnnlab.core.errors import CnnlabError, CnnlabWarning, StorageError
 from cnnlab.runs.environment import NODE
 from cnnlab.runs.lock import RunLock, is_locked
 from cnnlab.studies.execution.clusters.mailbox import packed, unpacked
 from cnnlab.studies.execution.clusters.object_store import unpack_dataset
 from cnnlab.studies.execution.clusters.run_transport import RunsAway
 from cnnlab.studies.execution.clusters.shared_folder import Sharing, sharing
+from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
 from cnnlab.studies.execution.clusters.versions import what_differs
 from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, Stopped, TrialRequest
-from cnnlab.studies.execution.run_trial import StepTiming, run_trial, time_steps
+from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.python_objects import unpack
-from cnnlab.training.signals import Interrupted
 
 _LOOK_SECONDS = 0.5
 _SCRATCH = "cnnlab-ray-"
@@ -121,35 +121,23 @@ class TrialWorker:
                     last = self._carried_out(request, root, lambda event: self._tell_of(event, request, away))
                 self._send(away, is_last=True)
                 self._put("event", self._at_home(last))
-        except (OSError, CnnlabError) as error:
+        except (OSError, StorageError) as error:
             # Its own disk is full, or cannot be written to. Another node may do better.
             self._put("refused", str(error))
 
     def _carried_out(self, request: TrialRequest, runs: Path, tell: Callable[[Event], None]) -> Event:
-        seen: list[Path] = []
-
-        def told(event: Event) -> None:
-            if isinstance(event, EpochDone):
-                seen[:] = [event.folder]
-            tell(event)
-
-        try:
-            last = run_trial(
-                request,
-                runs=runs,
-                data_dir=self.config.data_dir,
-                offline=self.config.offline,
-                datasets=self._sets,
-                tell=told,
-                may_go_on=lambda: not request.is_judged or bool(self._answer()),
-            )
-        except Interrupted as stop:
-            return Stopped(request.number, next(iter(seen), Path(stop.where)))
-        if isinstance(last, Failed) and last.kind == "error":
-            if runs != self.config.runs and str(runs) in last.reason:
-                raise CnnlabError(last.reason)
-            return replace(last, reason=f"on {self.name}: {last.reason}")
-        return last
+        return run_trial_on(
+            self.name,
+            request,
+            tell=tell,
+            runs=runs,
+            data_dir=self.config.data_dir,
+            offline=self.config.offline,
+            datasets=self._sets,
+            may_go_on=lambda: not request.is_judged or bool(self._answer()),
+            # Elsewhere than in the study's folder, a file that cannot be written is this node's own fault.
+            raised=() if self._sharing == "shared" else StorageError,
+        )
 
     def _tell(self, event: Event) -> None:
         self._put("event", event)
