@@ -79,16 +79,18 @@ class RayCluster:
         """An actor, on this node or else on that of this process.
 
         :param gpus: a share of one, or a number of them.
+        :raises CnnlabError: where the cluster does not answer.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = self.ray.get_runtime_context().get_node_id()
-        # Nowhere else: with the node of the study it ends anyway, and another one may go without the study ending.
-        place = NodeAffinitySchedulingStrategy(node or here, soft=False)
-        made = self.ray.remote(kind).options(
-            num_cpus=cpus, num_gpus=gpus, scheduling_strategy=place, max_restarts=0, max_task_retries=0
-        )
-        return made.remote(*arguments)
+        with self.answering():
+            here = self.ray.get_runtime_context().get_node_id()
+            # Nowhere else: with the node of the study it ends anyway, and another one may go without the study ending.
+            place = NodeAffinitySchedulingStrategy(node or here, soft=False)
+            made = self.ray.remote(kind).options(
+                num_cpus=cpus, num_gpus=gpus, scheduling_strategy=place, max_restarts=0, max_task_retries=0
+            )
+            return made.remote(*arguments)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
