@@ -85,6 +85,30 @@ def test_a_job_that_ends_without_a_word_is_told_with_the_remedy(jobs, tmp_path, 
     assert "No such file or directory: '/scratch'" in failed.reason
 
 
+def test_ctrl_c_while_the_timing_waits_in_the_queue_takes_its_job_out_of_it(jobs, tmp_path, monkeypatch):
+    job = WaitingJob()
+    monkeypatch.setattr(jobs, "submit", lambda *unused: job)
+    with SlurmExecutor(runs=tmp_path / "runs", system="local") as executor:
+        with pytest.raises(KeyboardInterrupt):
+            executor.pace(BASE, 1, 1)
+        assert job.is_cancelled
+
+
+class WaitingJob:
+    """At whose second look somebody types Ctrl-C."""
+
+    job_id, looks, is_cancelled = "8", 0, False
+
+    def done(self):
+        self.looks += 1
+        if self.looks == 2:
+            raise KeyboardInterrupt
+        return False
+
+    def cancel(self):
+        self.is_cancelled = True
+
+
 class EndedJob:
     job_id, state = "7", "FAILED"
 

@@ -34,6 +34,7 @@ from cnnlab.studies.execution.executor import (
     Throughput,
     TrialRequest,
 )
+from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.python_objects import Parcel
 
 _MOST_AT_ONCE = 1000
@@ -139,15 +140,27 @@ class SlurmExecutor(ClusterExecutor):
         self._ask()
         job = self._queue.submit(time_steps_of, self._config, timed, PACE_SECONDS, key)
         note(f"The job {job.job_id} waits in the queue to time a few steps.")
-        while not (found := heard_from(self._config.told(key), 0)[0]):
-            if job.done() and not heard_from(self._config.told(key), 0)[0]:
-                raise CnnlabError(f"the timing of a few steps failed: {self._why(job)}")
-            time.sleep(_LOOK_SECONDS)
-        (timing,) = found
+        try:
+            timing = self._timed_by(job, key)
+        except BaseException:
+            # Ctrl-C above all, while it waits for its turn.
+            with suppress(Exception):
+                job.cancel()
+            raise
         if isinstance(timing, str):
             raise CnnlabError(f"the timing of a few steps failed {timing}")
         together = at_once * timing.images_per_second
         return Throughput(at_once, threads, together, timing.execution.to_dict(), timing.choice.to_dict())
+
+    def _timed_by(self, job: Any, key: str) -> StepTiming | str:
+        """What a job says of a few steps; in words, where that fails."""
+        while not (found := heard_from(self._config.told(key), 0)[0]):
+            if job.done() and not heard_from(self._config.told(key), 0)[0]:
+                raise CnnlabError(f"the timing of a few steps failed: {self._why(job)}")
+            time.sleep(_LOOK_SECONDS)
+        timing: StepTiming | str
+        (timing,) = found
+        return timing
 
     def close(self) -> None:
         """Jobs under way save and stop; those that wait in the queue are taken out of it."""
