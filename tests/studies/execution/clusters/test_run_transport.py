@@ -11,7 +11,7 @@ import pytest
 from small_studies import BASE
 
 from cnnlab import training
-from cnnlab.core.errors import RunBusyError, UsageError
+from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError
 from cnnlab.runs import Run, environment
 from cnnlab.runs.lock import is_locked
 from cnnlab.studies.execution.clusters import ray_worker, trial_on_node
@@ -226,9 +226,16 @@ def test_a_run_that_another_process_began_meanwhile_is_left_to_it(runs, tmp_path
 
 def test_runs_that_a_recipe_begins_from_go_with_it(runs):
     parent = training.train(RECIPE, runs=runs)
-    home = RunsAtHome(runs, {**RECIPE, "parent": parent.name, "seed": 5})
-    assert "model.safetensors" in home.shipment().files[parent.name]
-    home.release()
+    # A word that is in every recipe here, and names a run that none of them means.
+    training.train({**RECIPE, "epochs": 1, "name": "mlp", "seed": 4}, runs=runs)
+    model = f"efficientnet-lite0(weights=run:{parent.name})"
+    for keys in ({"parent": parent.name}, {"weights": f"run:{parent.name}"}, {"model": model}):
+        home = RunsAtHome(runs, {**RECIPE, **keys, "seed": 5})
+        (shipped,) = home.shipment().files.items()
+        assert shipped[0] == parent.name and "model.safetensors" in shipped[1]
+        home.release()
+    with pytest.raises(RunNotFoundError):
+        RunsAtHome(runs, {**RECIPE, "weights": "run:gone", "seed": 5}).shipment()
 
 
 def test_a_disk_of_the_node_that_cannot_be_written_is_the_nodes_fault(runs, tmp_path, monkeypatch):

@@ -17,13 +17,13 @@ from typing import Any
 
 from cnnlab.core.errors import CnnlabError, RunBusyError
 from cnnlab.core.files import file_stamp, write_bytes
+from cnnlab.models import ModelSpec
+from cnnlab.models.pretrained_weights import run_named
 from cnnlab.runs import Run, RunStore
 from cnnlab.runs.lock import RunLock
 from cnnlab.runs.record import CHECKPOINT, INFO, RECIPE, is_run
 from cnnlab.runs.writer import make_whole
 from cnnlab.training import Recipe
-
-_NAMING_RUNS = ("parent", "weights", "model", "phases")
 
 
 @dataclass(frozen=True)
@@ -175,19 +175,21 @@ class RunsAtHome:
                         yield summary.folder
 
     def _named(self) -> Iterator[Path]:
-        """The runs that the recipe begins from, by their names in it, and the members of those that are ensembles."""
-        texts = [str(self.recipe[key]) for key in _NAMING_RUNS if key in self.recipe]
-        waiting = [run.folder for run in self.store.list() if any(run.name in text for text in texts)]
-        if self.recipe.get("parent"):
-            waiting.append(self.store.find(str(self.recipe["parent"])).folder)
+        """The runs that the recipe begins from, and the members of those that are ensembles.
+
+        :raises RunNotFoundError: where it names one that is not there.
+        """
+        recipe = Recipe.read(self.recipe)
+        weights = recipe.model.parsed.weights if isinstance(recipe.model.parsed, ModelSpec) else None
+        names = [recipe.parent, run_named(recipe.weights), run_named(weights)]
+        waiting = [self.store.find(name).folder for name in names if name is not None]
         seen = set(self._locks)
         while waiting:
             folder = waiting.pop()
             if folder.name not in seen:
                 seen.add(folder.name)
                 yield folder
-                needed = (Run(folder).info.get("ensemble") or {}).get("needs") or ()
-                waiting += [folder.with_name(name) for name in needed if is_run(folder.with_name(name))]
+                waiting += [folder.with_name(name) for name in Run(folder).needs if is_run(folder.with_name(name))]
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
