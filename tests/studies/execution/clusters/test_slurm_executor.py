@@ -13,6 +13,7 @@ from cnnlab.runs import Run, environment
 from cnnlab.studies import SlurmExecutor
 from cnnlab.studies.execution.clusters import slurm_executor
 from cnnlab.studies.execution.executor import EpochDone, Failed, Started, Stopped, TrialRequest
+from cnnlab.testing import check_executor
 
 submitit = pytest.importorskip("submitit")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -31,10 +32,15 @@ def told_until(executor, kind):
 
 @pytest.fixture
 def jobs(forked_workers, monkeypatch):
-    """In place of Slurm's: check_executor with submitit's own processes tries all promises, in a minute, by hand."""
+    """In place of Slurm's."""
     queue = ForkedJobs(forked_workers("spawn"))
     monkeypatch.setattr(submitit, "AutoExecutor", lambda folder, cluster: queue)
     return queue
+
+
+@pytest.mark.slow(10)
+def test_jobs_keep_what_every_executor_promises(jobs):
+    check_executor(lambda runs: SlurmExecutor(runs=runs, workers=2, system="local"), patience=PATIENCE)
 
 
 @pytest.mark.slow(3)
