@@ -117,6 +117,7 @@ class Killing(RayExecutor):
         return self.other.node_id.startswith(node["node"].partition("/")[2])
 
 
+@pytest.mark.slow(15)
 def test_workers_that_bring_runs_home_keep_what_every_executor_promises(nodes):
     check_executor(lambda runs: RayExecutor(runs=runs, workers=1, is_shared=False), patience=PATIENCE)
 
