@@ -5,7 +5,7 @@ import pytest
 from cnnlab.core import errors
 from cnnlab.core.errors import CnnlabError, SpecError, one_line, suggestion
 
-USAGE = {"UsageError", "SpecError", "DataError", "ModelFileError", "RunNotFoundError"}
+USAGE = {"UsageError", "SpecError", "DataError", "ModelFileError", "RunNotFoundError", "RunExistsError"}
 KINDS = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, CnnlabError)]
 
 
