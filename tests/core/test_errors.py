@@ -3,15 +3,21 @@
 import pytest
 
 from cnnlab.core import errors
-from cnnlab.core.errors import CnnlabError, SpecError, suggestion
+from cnnlab.core.errors import CnnlabError, SpecError, one_line, suggestion
 
-USAGE = {"UsageError", "SpecError", "DataError", "ModelFileError", "RunNotFoundError"}
+USAGE = {"UsageError", "SpecError", "DataError", "ModelFileError", "RunNotFoundError", "RunExistsError"}
 KINDS = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, CnnlabError)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_exit_code_is_2_for_what_was_asked_and_1_for_what_failed(kind: type[CnnlabError]) -> None:
     assert kind.exit_code == (2 if kind.__name__ in USAGE else 1)
+
+
+def test_one_line_of_an_error_is_its_first_or_last_that_says_something_or_else_its_type() -> None:
+    error = RuntimeError("\n  no connection.\n\nTraceback\n  disk is full.\n")
+    assert (one_line(error), one_line(error, -1)) == ("no connection", "disk is full")
+    assert one_line(ConnectionError(" \n")) == "ConnectionError"
 
 
 def test_spec_error_marks_the_place() -> None:

@@ -110,6 +110,15 @@ class CnnlabWarning(UserWarning):
     """Something a person should know that does not stop the work."""
 
 
+def one_line(error: BaseException, which: int = 0) -> str:
+    """What another program's error says, by one of its lines, for a sentence; by its type where it says nothing.
+
+    :param which: 0 for the first; −1 for the last, as where the lines of a traceback come before.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[which].rstrip(".")
+
+
 def suggestion(word: str, valid: Iterable[str], most: int = 3) -> str:
     """A sentence naming the valid words closest to ``word``, or all of them when none is close.
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.export import Dim, ExportedProgram
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import UsageError, one_line
 from cnnlab.core.sinks import for_message
 from cnnlab.export.onnx_model import INPUT
 from cnnlab.export.resizing import WithResize
@@ -60,8 +60,7 @@ def in_few_words(error: BaseException) -> str:
     """The first line of what an exporter says, or of what was the cause of that."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return for_message(lines[0])[:_MOST_SAID].rstrip(".")
+    return for_message(one_line(error))[:_MOST_SAID].rstrip(".")
 
 
 def _not_followed(label: str, error: Exception) -> UsageError:

@@ -75,13 +75,19 @@ def find_for(
     return StartingWeights(named, path, file_digest(path))
 
 
+def run_named(weights: str | None) -> str | None:
+    """The run whose weights ``weights=run:NAME`` names; None where it names others, or none."""
+    return weights.removeprefix(_RUN) if weights is not None and weights.startswith(_RUN) else None
+
+
 def own_weights(named: str, *, runs: Path | str | None = None) -> StartingWeights:
     """The weights of an earlier run, ``run:NAME``, or in a file of safetensors.
 
     :raises UsageError: where there are none.
     """
-    if named.startswith(_RUN):
-        run = open_stored("run", named.removeprefix(_RUN), runs=runs)
+    name = run_named(named)
+    if name is not None:
+        run = open_stored("run", name, runs=runs)
         path = run.folder / "model.safetensors"
         if run.is_transfer:
             raise ModelFileError(

@@ -20,6 +20,7 @@ from cnnlab.studies.execution.executor import (
     Executor,
     Failed,
     Finished,
+    Last,
     Started,
     Stopped,
     TrialRequest,
@@ -40,7 +41,6 @@ RECIPE: Mapping[str, Any] = {
 
 _ENDLESS = 100_000
 _PATIENCE, _POLL = 120.0, 0.2
-_LAST = (Finished, Failed, Stopped)
 
 Make = Callable[[Path], Executor]
 E = TypeVar("E")
@@ -85,7 +85,7 @@ class ExecutorCase:
 
     def end(self, number: int, kind: type[E]) -> E:
         """The last event of a request, which must be of this kind."""
-        self._listen_until(lambda: any(isinstance(event, _LAST) for event in self.told[number]), number)
+        self._listen_until(lambda: any(isinstance(event, Last) for event in self.told[number]), number)
         return _expected(self.told[number][-1], kind)
 
     def finish(self, recipe: Mapping[str, Any]) -> Run:

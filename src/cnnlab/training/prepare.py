@@ -142,7 +142,8 @@ def prepare(
         _check_known(recipe, is_new=run is None and recipe.parent is None)
     for text in (str(recipe.objective), *(str(phase.optimizer) for phase in recipe.normal())):
         check_given(text)
-    dataset = _dataset(recipe, given, data_dir, offline, {} if datasets is None else datasets)
+    datasets = {} if datasets is None else datasets
+    dataset = load_dataset(recipe, given=given, data_dir=data_dir, offline=offline, datasets=datasets)
     return _fitted(recipe, dataset, store, offline, run)
 
 
@@ -180,6 +181,34 @@ def _fitted(recipe: Recipe, dataset: Dataset, store: RunStore, offline: bool, ru
     done = {"epochs_done": 0, "step": 0} if parent is None else parent.info
     plan = plan_phases(recipe, len(dataset.train), done["epochs_done"], done["step"])
     return TrainingSetup(recipe, dataset, objective, plan, selection, balance, parent, start)
+
+
+def load_dataset(
+    recipe: Recipe,
+    *,
+    given: Any = None,
+    data_dir: str | Path | None,
+    offline: bool,
+    datasets: MutableMapping[str, Dataset],
+) -> Dataset:
+    """The data set that a recipe names, or the object that was given for it.
+
+    :param given, datasets: as for :func:`prepare`.
+    :raises DataError: where it is missing or damaged.
+    """
+    reading, key = recipe.data.parsed, data_key(recipe)
+    is_object = isinstance(reading, GivenInPython)
+    if key in datasets and not is_object:
+        return datasets[key]
+    dataset = data.load_data(
+        given_data(given) if is_object else reading,
+        **recipe.data_options,
+        data_dir=data_dir,
+        offline=offline,
+    )
+    if not is_object:
+        datasets[key] = dataset
+    return dataset
 
 
 def data_key(recipe: Recipe) -> str:
@@ -261,29 +290,6 @@ def _check_single_images(classifier: Classifier) -> None:
             "batch_size=1 does not go with batch normalisation here: of one value there is no spread to normalise by. "
             "Take batch_size=2 or more, or another normalisation."
         ) from error
-
-
-def _dataset(
-    recipe: Recipe,
-    given: Any,
-    data_dir: str | Path | None,
-    offline: bool,
-    datasets: MutableMapping[str, Dataset],
-) -> Dataset:
-    """The data set that a recipe names, or the object that was given for it."""
-    reading, key = recipe.data.parsed, data_key(recipe)
-    is_object = isinstance(reading, GivenInPython)
-    if key in datasets and not is_object:
-        return datasets[key]
-    dataset = data.load_data(
-        given_data(given) if is_object else reading,
-        **recipe.data_options,
-        data_dir=data_dir,
-        offline=offline,
-    )
-    if not is_object:
-        datasets[key] = dataset
-    return dataset
 
 
 def _objective(recipe: Recipe, dataset: Dataset, before: Run | None) -> Objective:

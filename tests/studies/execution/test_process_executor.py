@@ -184,7 +184,7 @@ def test_workers_without_a_request_end_at_once(tmp_path, forked_workers):
 
 
 def test_timing_tells_the_number_format_that_a_worker_chose_and_why(tmp_path, monkeypatch, forked_workers):
-    monkeypatch.setattr(process_executor, "_PACE_SECONDS", 0.01)
+    monkeypatch.setattr(process_executor, "PACE_SECONDS", 0.01)
     with ProcessExecutor(1, runs=tmp_path / "runs") as executor:
         found = executor.pace({**BASE, "precision": "auto"}, 1, 1)
         assert found.images_per_second > 0 and (found.at_once, found.threads) == (1, 1)

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+PACE_SECONDS = 1.5
+"""For which steps are timed, in each worker."""
+SAVE_SECONDS = 60.0
+"""For which trainings under way may save and stop, once their executor is closed."""
+
 Failure = Literal["nan", "memory", "crash", "error", "busy"]
 
 
@@ -76,7 +81,9 @@ class Failed:
     folder: Path | None = None
 
 
-Event = Started | EpochDone | Finished | Stopped | Failed
+Last = Finished | Stopped | Failed
+"""What is told of a request last."""
+Event = Started | EpochDone | Last
 
 
 @dataclass(frozen=True)

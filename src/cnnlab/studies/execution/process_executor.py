@@ -12,7 +12,16 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError
 from cnnlab.core.machine import WINDOWS
 from cnnlab.data import Dataset
-from cnnlab.studies.execution.executor import Event, Executor, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.executor import (
+    PACE_SECONDS,
+    SAVE_SECONDS,
+    Event,
+    Executor,
+    Failed,
+    Last,
+    Throughput,
+    TrialRequest,
+)
 from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.shared_data import share_dataset
 from cnnlab.studies.execution.worker import WorkerConfig, work
@@ -20,9 +29,7 @@ from cnnlab.studies.python_objects import Parcel
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
 
-_PACE_SECONDS = 1.5
 _START_SECONDS = 300.0
-_SAVE_SECONDS = 60.0
 # Of timing a few steps, for which data may have to be decoded and a network to be compiled.
 _ANSWER_SECONDS = 900.0
 
@@ -111,7 +118,7 @@ class ProcessExecutor(Executor):
             worker.send("pace", (timed, 0.0))
         self._all_answered(workers)
         for worker in workers:
-            worker.send("pace", (timed, _PACE_SECONDS))
+            worker.send("pace", (timed, PACE_SECONDS))
         answers = self._all_answered(workers)
         together, first = sum(timing.images_per_second for timing in answers), answers[0]
         return Throughput(at_once, threads, together, first.execution.to_dict(), first.choice.to_dict())
@@ -133,7 +140,7 @@ class ProcessExecutor(Executor):
             if WINDOWS:
                 worker.connection.close()
         try:
-            self._join(time.monotonic() + _SAVE_SECONDS)
+            self._join(time.monotonic() + SAVE_SECONDS)
         except KeyboardInterrupt:
             self._join(0.0)
             raise
@@ -197,7 +204,7 @@ class ProcessExecutor(Executor):
             event: Event = worker.connection.recv()
         except (EOFError, OSError):
             return [self._buried(worker, worker.request)]
-        if isinstance(event, Finished | Failed | Stopped):
+        if isinstance(event, Last):
             worker.request = None
         return [event]
 
@@ -209,7 +216,7 @@ class ProcessExecutor(Executor):
 
     def _end(self, worker: _Worker) -> None:
         worker.send("end", None)
-        worker.process.join(_SAVE_SECONDS)
+        worker.process.join(SAVE_SECONDS)
         worker.connection.close()
         self._workers.remove(worker)
 

@@ -43,11 +43,13 @@ def run_trial(
     datasets: MutableMapping[str, Dataset],
     tell: Callable[[Event], None],
     may_go_on: Callable[[], bool],
+    raised: type[Exception] | tuple[()] = (),
 ) -> Event:
     """Trains what a request says; the last event is returned, those before are told.
 
     :param datasets: already loaded, as for :func:`cnnlab.train`.
     :param may_go_on: asked after each epoch.
+    :param raised: errors that are raised and not told as failures, by their type: those of which the caller knows more.
     :raises Interrupted: when a signal asks this process to stop.
     """
     seen: list[Path] = []
@@ -77,6 +79,8 @@ def run_trial(
         if not is_stopped:
             raise
         return Stopped(request.number, seen[0])
+    except raised:
+        raise
     except Exception as error:
         return Failed(request.number, kind_of(error), _reason(error), next(iter(seen), None))
     return Finished(request.number, run.folder, tuple(told))

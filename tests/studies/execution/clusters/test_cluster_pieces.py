@@ -82,10 +82,13 @@ def test_no_cluster_at_an_address_is_said_at_once():
 
 def test_a_place_that_is_none_is_refused(tmp_path):
     words = {"runs": tmp_path, "data_dir": None, "offline": True, "sets": {}, "contents": (), "workers": None}
-    with pytest.raises(UsageError, match="Write ray, ray://HOST:PORT or slurm"):
+    with pytest.raises(UsageError, match=r"on=kubernetes: there is no such place\. Valid: ray, ray://HOST:PORT, slurm"):
         Cluster("kubernetes").executor(**words)
-    with pytest.raises(UsageError, match="partition: this is asked of Slurm"):
-        Cluster("ray", slurm={"partition": "gpu"}).executor(**words)
+    for place, meant in (("rya", "ray"), ("slrum", "slurm"), ("Slurm", "slurm")):
+        with pytest.raises(UsageError, match=rf"Did you mean {meant}\?"):
+            Cluster(place).executor(**words)
+    with pytest.raises(UsageError, match="--partition --gres: this is asked of Slurm"):
+        Cluster("ray", slurm={"partition": "gpu", "gres": "gpu:1"}).executor(**words)
     with pytest.raises(UsageError, match="--gres gpu:1"):
         Cluster("slurm", gpus=1).executor(**words)
 

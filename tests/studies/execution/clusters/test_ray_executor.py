@@ -17,6 +17,7 @@ from cnnlab.runs import Run
 from cnnlab.studies import RayExecutor, Study
 from cnnlab.studies.execution.clusters import ray_executor
 from cnnlab.studies.execution.executor import EpochDone, TrialRequest
+from cnnlab.testing import check_executor
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow(25), pytest.mark.filterwarnings("ignore")]
@@ -114,6 +115,11 @@ class Killing(RayExecutor):
 
     def _is_other(self, node):
         return self.other.node_id.startswith(node["node"].partition("/")[2])
+
+
+@pytest.mark.slow(15)
+def test_workers_that_bring_runs_home_keep_what_every_executor_promises(nodes):
+    check_executor(lambda runs: RayExecutor(runs=runs, workers=1, is_shared=False), patience=PATIENCE)
 
 
 def test_a_study_of_which_a_node_is_killed_in_the_middle_of_a_trial_gives_the_table_that_it_gives_here(

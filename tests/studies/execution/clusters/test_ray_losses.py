@@ -3,18 +3,20 @@
 The cluster is a stand-in: two nodes, workers that train nothing, and the errors that Ray raises.
 """
 
-from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from small_studies import BASE
 
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
+from cnnlab.data import load_data
 from cnnlab.studies import RayExecutor
 from cnnlab.studies.execution.clusters import ray_executor
 from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
-from cnnlab.studies.execution.clusters.ray_cluster import Node
+from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
+from cnnlab.training import Recipe
+from cnnlab.training.prepare import data_key
 
 errors = pytest.importorskip("ray.exceptions")
 DIED, SILENT = errors.ActorDiedError(), errors.ActorUnavailableError("no route to host", None)
@@ -40,6 +42,7 @@ class Worker:
 
     def _train(self, request, key, stored):
         self.requests.append(request)
+        self.stored = stored
         self.calls.append(Call())
         return self.calls[-1]
 
@@ -58,7 +61,7 @@ class Worker:
 class Cluster:
     """Stands in for a connection, and for Ray itself."""
 
-    exceptions = errors
+    exceptions, address, answering = errors, None, RayCluster.answering
 
     def __init__(self):
         self.there = [Node("a", "first/a", 1.0, 0.0), Node("b", "second/b", 1.0, 0.0)]
@@ -67,9 +70,6 @@ class Cluster:
 
     def nodes(self):
         return list(self.there)
-
-    def answering(self):
-        return nullcontext()
 
     def actor(self, kind, *words, node=None, **unused):
         if kind is Mailbox:
@@ -96,6 +96,9 @@ class Cluster:
 
     def wait(self, calls, num_returns, timeout):
         return [call for call in calls if call.is_over], [call for call in calls if not call.is_over]
+
+    def put(self, content):
+        raise errors.ObjectStoreFullError("no room for it")
 
     def kill(self, actor):
         actor.is_killed = True
@@ -207,6 +210,71 @@ def test_where_no_node_is_fit_each_is_named_with_its_reason(cluster, executor):
         pytest.raises(CnnlabError, match=r"no trial can be carried out: on first/a: .*; on second/b: the disk is full"),
     ):
         executor.events(0)
+
+
+MISSING = "there is no file or folder pictures (looked in /data). Check the path."
+
+
+def test_a_node_that_lacks_the_data_of_a_trial_is_left_out_for_that_data_alone(cluster, executor):
+    first = cluster.workers[0]
+    first.tell("lacks", MISSING)
+    with pytest.warns(
+        CnnlabWarning, match=r"on first/a data of the study .* \(looked in /data\)\. Check the path\. Bring"
+    ):
+        assert not executor.events(0)
+    assert [(worker.node, len(worker.requests)) for worker in cluster.workers] == [("a", 1), ("b", 1)]
+    for number, data in ((1, "digits"), (2, "mnist")):
+        executor.submit(TrialRequest(number, {**BASE, "data": data}))
+    executor.events(0)
+    # The trial before it waits for the other node.
+    assert [request.number for request in first.requests] == [0, 2]
+
+
+def test_a_trial_whose_data_no_node_has_fails_with_what_each_said(cluster, executor):
+    cluster.there += [Node(f"c{number}", f"more/{number}", 1.0, 0.0) for number in range(ray_executor._MOST_MOVES)]
+    told = []
+    for number in range(len(cluster.there)):
+        assert not told
+        cluster.workers[number].tell("lacks", MISSING)
+        with pytest.warns(CnnlabWarning, match="Bring it there"):
+            told = executor.events(0)
+    (failed,) = told
+    assert (failed.number, failed.kind) == (0, "error") and len(cluster.workers) == len(cluster.there)
+    assert failed.reason.startswith("no node can load its data: on first/a: there is no file")
+    assert all(f"on {node.name}: there is no file" in failed.reason for node in cluster.there)
+
+
+@pytest.mark.parametrize("call", ["wait", "get"])
+@pytest.mark.parametrize("error", [ConnectionError("the client is gone"), errors.RaySystemError("out of order")])
+def test_a_cluster_that_answers_no_more_is_an_error_in_words(cluster, executor, monkeypatch, call, error):
+    def gone(*unused, **words):
+        raise error
+
+    monkeypatch.setattr(cluster, call, gone)
+    with pytest.raises(CnnlabError, match=r"the Ray cluster does not answer any more .* run the study again"):
+        executor.events(0)
+
+
+def test_what_is_given_to_a_cluster_that_is_gone_is_an_error_in_words(cluster, executor, monkeypatch):
+    def gone(*unused):
+        raise ConnectionError
+
+    monkeypatch.setattr(executor._mailbox.answer, "remote", gone)
+    with pytest.raises(CnnlabError, match="does not answer any more"):
+        executor.answer(0, True)
+    monkeypatch.setattr(Worker, "_train", gone)
+    executor.submit(TrialRequest(1, BASE))
+    with pytest.raises(CnnlabError, match="does not answer any more"):
+        executor.events(0)
+
+
+def test_data_for_which_the_object_store_has_no_room_is_loaded_by_each_node(cluster, tmp_path):
+    sets = {data_key(Recipe.read(BASE)): load_data("digits")}
+    with RayExecutor(runs=tmp_path / "runs", sets=sets) as executor:
+        executor.submit(TrialRequest(0, BASE))
+        with pytest.warns(CnnlabWarning, match=r"no room for it.*\. Each node loads it itself"):
+            executor.events(0)
+    assert cluster.workers[0].stored == []
 
 
 def test_where_no_node_is_left_that_is_said_and_not_waited_for(cluster, tmp_path):

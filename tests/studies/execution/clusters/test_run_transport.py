@@ -1,6 +1,9 @@
 """Run folders taken to another machine and brought home, at every moment at which they may be on the way."""
 
+import os
+import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +11,13 @@ import pytest
 from small_studies import BASE
 
 from cnnlab import training
-from cnnlab.core.errors import RunBusyError
+from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError
 from cnnlab.runs import Run, environment
 from cnnlab.runs.lock import is_locked
-from cnnlab.studies.execution.clusters import ray_worker
+from cnnlab.studies.execution.clusters import ray_worker, trial_on_node
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, RunsAway, Shipment
-from cnnlab.studies.execution.executor import EpochDone, Finished, Stopped, TrialRequest
+from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Stopped, TrialRequest
 
 RECIPE = {**BASE, "epochs": 6, "checkpoint_seconds": 0}
 
@@ -46,17 +49,22 @@ class Cluster:
             self.told.append(content)
 
 
+def worker_of(cluster, runs, monkeypatch, name="far/1"):
+    """A worker in this process."""
+    monkeypatch.setattr(ray_worker, "_ray", lambda: cluster)
+    monkeypatch.setenv("CNNLAB_NODE", name)
+    monkeypatch.setattr("warnings.simplefilter", lambda *words: None)
+    return TrialWorker(0, name, NodeConfig(runs, None, None, False, environment()), cluster)
+
+
 def train_away(runs, monkeypatch, *, recipe=RECIPE, stop=None, name="far/1"):
     """Trains on a machine that does not see the folder of runs; ``stop`` is called with each event."""
     request = TrialRequest(0, recipe)
     cluster = Cluster(runs, request)
-    monkeypatch.setattr(ray_worker, "_ray", lambda: cluster)
-    monkeypatch.setenv("CNNLAB_NODE", name)
-    monkeypatch.setattr("warnings.simplefilter", lambda *words: None)
     if stop is not None:
         whole = cluster.hear
         cluster.put = Remote(lambda message: (whole(message), stop(ray_worker.unpacked(message)[2]))[0])
-    worker = TrialWorker(0, name, NodeConfig(runs, None, None, False, environment()), cluster)
+    worker = worker_of(cluster, runs, monkeypatch, name)
     try:
         worker.train(request, None, [])
     finally:
@@ -68,6 +76,12 @@ def same(run: Run, other: Run) -> bool:
     ours, theirs = (each.predictions("test").outputs["label"] for each in (run, other))
     timed = ["seconds", "images_per_second"]
     return np.array_equal(ours, theirs) and run.history.drop(columns=timed).equals(other.history.drop(columns=timed))
+
+
+def sent(away, **words):
+    """The files of a shipment that is sent."""
+    with away.sending(**words) as shipment:
+        return shipment.files
 
 
 class GoneError(Exception):
@@ -129,13 +143,66 @@ def test_the_checkpoint_is_put_away_last_and_read_first(tmp_path):
         (folder / path).write_text("{}")
     away = RunsAway(tmp_path / "away")
     assert away.is_due and not away.has_sent("run-1")
-    assert list(away.shipment().files["run-1"])[-2:] == ["run.json", "checkpoint/state.safetensors"]
-    assert not away.is_due and away.has_sent("run-1") and not away.shipment().files
+    assert list(sent(away)["run-1"])[-2:] == ["run.json", "checkpoint/state.safetensors"]
+    assert not away.is_due and away.has_sent("run-1") and not sent(away)
     (folder / "model.safetensors").write_text("{ }")
     assert not away.is_due
     (folder / "checkpoint" / "state.safetensors").write_text("{ }")
     assert away.is_due
-    assert list(away.shipment(is_last=True).files["run-1"]) == ["model.safetensors", "checkpoint/state.safetensors"]
+    assert list(sent(away, is_last=True)["run-1"]) == ["model.safetensors", "checkpoint/state.safetensors"]
+
+
+def test_what_does_not_come_home_at_one_look_comes_with_the_next(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray_worker, "_LOOK_SECONDS", 0.01)
+    (tmp_path / "away" / "run-1").mkdir(parents=True)
+    for path in ("recipe.yaml", "run.json"):
+        (tmp_path / "away" / "run-1" / path).write_text("{}")
+    tried, has_come = [], threading.Event()
+
+    def put(word, shipment):
+        tried.append(shipment)
+        if len(tried) == 1:
+            raise RuntimeError("the cluster was out of reach")
+        has_come.set()
+
+    worker = worker_of(Cluster(runs, TrialRequest(0, RECIPE)), runs, monkeypatch)
+    monkeypatch.setattr(worker, "_put", put)
+    with worker._bringing_home(RunsAway(tmp_path / "away")):
+        assert has_come.wait(60)
+    assert set(tried[0].files["run-1"]) == {"recipe.yaml", "run.json"} and tried[1] == tried[0]
+
+
+def test_a_checkpoint_that_is_removed_while_one_looks_is_passed_over(tmp_path, monkeypatch):
+    for path in ("run.json", "checkpoint/state.safetensors"):
+        (tmp_path / "run-1" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "run-1" / path).write_text("{}")
+    whole, checkpoint = os.scandir, tmp_path / "run-1" / "checkpoint"
+
+    def scandir(path):
+        if str(path) == str(checkpoint):
+            (checkpoint / "state.safetensors").unlink()
+            checkpoint.rmdir()
+        return whole(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert set(sent(RunsAway(tmp_path))["run-1"]) == {"run.json"}
+
+
+def test_a_request_that_comes_as_the_study_closes_is_not_begun(runs, monkeypatch):
+    cluster = Cluster(runs, TrialRequest(0, RECIPE))
+    cluster.closed = Remote(lambda: None)
+    worker = worker_of(cluster, runs, monkeypatch)
+    while not worker._is_closing:
+        time.sleep(0.01)
+    worker.train(TrialRequest(0, RECIPE), None, [])
+    # That it is up, and nothing more.
+    assert cluster.told == [None]
+
+
+def test_a_node_that_cannot_load_the_data_says_so_and_not_that_the_trial_failed(runs, tmp_path, monkeypatch):
+    cluster = train_away(runs, monkeypatch, recipe={**RECIPE, "data": f"folder({tmp_path / 'gone'})"})
+    assert [type(each) for each in cluster.told] == [type(None), str]
+    assert "there is no file or folder" in cluster.told[-1]
 
 
 def test_a_run_that_another_process_trains_is_not_sent_out(runs, monkeypatch):
@@ -159,9 +226,16 @@ def test_a_run_that_another_process_began_meanwhile_is_left_to_it(runs, tmp_path
 
 def test_runs_that_a_recipe_begins_from_go_with_it(runs):
     parent = training.train(RECIPE, runs=runs)
-    home = RunsAtHome(runs, {**RECIPE, "parent": parent.name, "seed": 5})
-    assert "model.safetensors" in home.shipment().files[parent.name]
-    home.release()
+    # A word that is in every recipe here, and names a run that none of them means.
+    training.train({**RECIPE, "epochs": 1, "name": "mlp", "seed": 4}, runs=runs)
+    model = f"efficientnet-lite0(weights=run:{parent.name})"
+    for keys in ({"parent": parent.name}, {"weights": f"run:{parent.name}"}, {"model": model}):
+        home = RunsAtHome(runs, {**RECIPE, **keys, "seed": 5})
+        (shipped,) = home.shipment().files.items()
+        assert shipped[0] == parent.name and "model.safetensors" in shipped[1]
+        home.release()
+    with pytest.raises(RunNotFoundError):
+        RunsAtHome(runs, {**RECIPE, "weights": "run:gone", "seed": 5}).shipment()
 
 
 def test_a_disk_of_the_node_that_cannot_be_written_is_the_nodes_fault(runs, tmp_path, monkeypatch):
@@ -170,11 +244,20 @@ def test_a_disk_of_the_node_that_cannot_be_written_is_the_nodes_fault(runs, tmp_
     assert "the disk is full" in cluster.told[-1]
 
 
+def test_an_error_that_names_a_place_on_the_node_is_not_taken_for_a_fault_of_its_disk(runs, monkeypatch):
+    def failing(root, **unused):
+        raise UsageError(f"{root}/x asks for what there is not")
+
+    monkeypatch.setattr("cnnlab.training.api.RunWriter.create", failing)
+    (last,) = train_away(runs, monkeypatch).told[-1:]
+    assert isinstance(last, Failed) and last.kind == "error" and last.reason.startswith("on far/1: ")
+
+
 def test_what_a_mirror_has_to_tell_comes_home_with_the_end(runs, monkeypatch):
     def trained(request, *, runs, **unused):
         return Finished(request.number, runs / "run-1", ("run-1 is not mirrored for now",))
 
-    monkeypatch.setattr(ray_worker, "run_trial", trained)
+    monkeypatch.setattr(trial_on_node, "run_trial", trained)
     (last,) = train_away(runs, monkeypatch).told[-1:]
     assert last == Finished(0, runs / "run-1", ("run-1 is not mirrored for now",))
 
@@ -186,8 +269,6 @@ def _full(root: Path, **unused: object) -> None:
 
 
 def test_a_training_that_is_stopped_comes_home_with_what_it_saved(runs, monkeypatch):
-    import os
-    import signal
 
     def stop(event):
         if isinstance(event, EpochDone) and event.row["epoch"] == 2:

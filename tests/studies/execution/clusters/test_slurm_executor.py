@@ -13,6 +13,7 @@ from cnnlab.runs import Run, environment
 from cnnlab.studies import SlurmExecutor
 from cnnlab.studies.execution.clusters import slurm_executor
 from cnnlab.studies.execution.executor import EpochDone, Failed, Started, Stopped, TrialRequest
+from cnnlab.testing import check_executor
 
 submitit = pytest.importorskip("submitit")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -31,10 +32,15 @@ def told_until(executor, kind):
 
 @pytest.fixture
 def jobs(forked_workers, monkeypatch):
-    """In place of Slurm's: check_executor with submitit's own processes tries all promises, in a minute, by hand."""
+    """In place of Slurm's."""
     queue = ForkedJobs(forked_workers("spawn"))
     monkeypatch.setattr(submitit, "AutoExecutor", lambda folder, cluster: queue)
     return queue
+
+
+@pytest.mark.slow(10)
+def test_jobs_keep_what_every_executor_promises(jobs):
+    check_executor(lambda runs: SlurmExecutor(runs=runs, workers=2, system="local"), patience=PATIENCE)
 
 
 @pytest.mark.slow(3)
@@ -83,6 +89,30 @@ def test_a_job_that_ends_without_a_word_is_told_with_the_remedy(jobs, tmp_path, 
         (failed,) = executor.events(0)
     assert failed.kind == "crash" and "take a folder that all machines share (--runs)" in failed.reason
     assert "No such file or directory: '/scratch'" in failed.reason
+
+
+def test_ctrl_c_while_the_timing_waits_in_the_queue_takes_its_job_out_of_it(jobs, tmp_path, monkeypatch):
+    job = WaitingJob()
+    monkeypatch.setattr(jobs, "submit", lambda *unused: job)
+    with SlurmExecutor(runs=tmp_path / "runs", system="local") as executor:
+        with pytest.raises(KeyboardInterrupt):
+            executor.pace(BASE, 1, 1)
+        assert job.is_cancelled
+
+
+class WaitingJob:
+    """At whose second look somebody types Ctrl-C."""
+
+    job_id, looks, is_cancelled = "8", 0, False
+
+    def done(self):
+        self.looks += 1
+        if self.looks == 2:
+            raise KeyboardInterrupt
+        return False
+
+    def cancel(self):
+        self.is_cancelled = True
 
 
 class EndedJob:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.lazy_imports import require
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
@@ -13,6 +13,7 @@ from cnnlab.studies.execution.clusters.ray_cluster import load_ray
 from cnnlab.studies.python_objects import Parcel, parcels
 
 _RAY, _CLIENT, _SLURM = "ray", "ray://", "slurm"
+_PLACES = (_RAY, f"{_CLIENT}HOST:PORT", _SLURM)
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ class Cluster:
 
     def _check(self, is_ray: bool) -> None:
         if not is_ray and self.on != _SLURM:
-            raise UsageError(f"on={self.on}: there is no such place. Write ray, ray://HOST:PORT or slurm.")
+            raise UsageError(f"on={self.on}: there is no such place. {suggestion(self.on, _PLACES)}")
         if is_ray and self.slurm:
-            raise UsageError(f"{', '.join(self.slurm)}: this is asked of Slurm, with --on slurm. Leave it out for Ray.")
+            options = " ".join(f"--{key}" for key in self.slurm)
+            raise UsageError(f"{options}: this is asked of Slurm, with --on slurm. Leave it out for Ray.")
         if not is_ray and self.gpus is not None:
             raise UsageError("--gpus is asked of Ray. Ask Slurm for them by gres, as in --gres gpu:1.")
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cnnlab.core.errors import CnnlabError, UsageError
+from cnnlab.core.errors import CnnlabError, UsageError, one_line
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.machine import usable_cores
 
@@ -79,16 +79,18 @@ class RayCluster:
         """An actor, on this node or else on that of this process.
 
         :param gpus: a share of one, or a number of them.
+        :raises CnnlabError: where the cluster does not answer.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = self.ray.get_runtime_context().get_node_id()
-        # Nowhere else: with the node of the study it ends anyway, and another one may go without the study ending.
-        place = NodeAffinitySchedulingStrategy(node or here, soft=False)
-        made = self.ray.remote(kind).options(
-            num_cpus=cpus, num_gpus=gpus, scheduling_strategy=place, max_restarts=0, max_task_retries=0
-        )
-        return made.remote(*arguments)
+        with self.answering():
+            here = self.ray.get_runtime_context().get_node_id()
+            # Nowhere else: with the node of the study it ends anyway, and another one may go without the study ending.
+            place = NodeAffinitySchedulingStrategy(node or here, soft=False)
+            made = self.ray.remote(kind).options(
+                num_cpus=cpus, num_gpus=gpus, scheduling_strategy=place, max_restarts=0, max_task_retries=0
+            )
+            return made.remote(*arguments)
 
     @contextmanager
     def answering(self) -> Iterator[None]:
@@ -98,7 +100,7 @@ class RayCluster:
         except (self.ray.exceptions.RayError, ConnectionError) as error:
             where = f" at {self.address}" if self.address else ""
             raise CnnlabError(
-                f"the Ray cluster{where} does not answer any more ({_first_line(error)}). What came home is kept: run "
+                f"the Ray cluster{where} does not answer any more ({one_line(error)}). What came home is kept: run "
                 "the study again once the cluster is there, and it goes on where it is."
             ) from error
 
@@ -171,14 +173,10 @@ def _no_cluster(address: str, reason: str) -> UsageError:
 
 def _no_way(what_is_there: str, error: Exception) -> UsageError:
     return UsageError(
-        f"{what_is_there} no connection to it as a Ray cluster came about ({_first_line(error)}). Ray and Python have "
+        f"{what_is_there} no connection to it as a Ray cluster came about ({one_line(error)}). Ray and Python have "
         "to be of the same version there, and a cluster that asks for a token is given it by RAY_AUTH_MODE=token and "
         "RAY_AUTH_TOKEN in the environment."
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 @contextmanager

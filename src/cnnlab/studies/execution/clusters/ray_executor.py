@@ -8,31 +8,38 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cnnlab.core.errors import CnnlabError, RunBusyError
+from cnnlab.core.errors import CnnlabError, RunBusyError, one_line
 from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset
 from cnnlab.runs import environment
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, check_one_device
 from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
-from cnnlab.studies.execution.clusters.object_store import pack_dataset
+from cnnlab.studies.execution.clusters.object_store import Packed, pack_dataset
 from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
-from cnnlab.studies.execution.executor import Event, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.executor import (
+    PACE_SECONDS,
+    SAVE_SECONDS,
+    Event,
+    Failed,
+    Last,
+    Stopped,
+    Throughput,
+    TrialRequest,
+)
+from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.python_objects import Parcel
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
 
-_PACE_SECONDS = 1.5
 _ANSWER_SECONDS = 900.0
-_SAVE_SECONDS = 60.0
 _NODES_SECONDS = 1.0
 # After which a worker that cannot be reached is given up. By itself a cluster notices within half of this that a node
 # is gone, also where nothing there says so any more.
 _UNREACHABLE_SECONDS = 120.0
 _MOST_MOVES = 5
-_LAST = (Finished, Failed, Stopped)
 
 
 @dataclass(eq=False)
@@ -107,6 +114,7 @@ class RayExecutor(ClusterExecutor):
         self._at_home: dict[int, RunsAtHome] = {}
         self._moves: Counter[int] = Counter()
         self._unfit: dict[str, str] = {}
+        self._lacking: dict[tuple[str, str], str] = {}
         self._seen: tuple[float, list[Node]] = (0.0, [])
         self._count = 0
         self._is_closed = False
@@ -120,13 +128,14 @@ class RayExecutor(ClusterExecutor):
 
     def events(self, timeout: float) -> Sequence[Event]:
         """What the workers told; those on a node that is gone are replaced by others elsewhere."""
-        self._give_out()
-        if not self._told and all(worker.request is None for worker in self._workers):
-            time.sleep(timeout)
-            return []
-        self._hear_all(0.0 if self._told else timeout)
-        self._bury()
-        self._give_out()
+        with self.cluster.answering():
+            self._give_out()
+            if not self._told and all(worker.request is None for worker in self._workers):
+                time.sleep(timeout)
+                return []
+            self._hear_all(0.0 if self._told else timeout)
+            self._bury()
+            self._give_out()
         told, self._told = self._told, []
         return told
 
@@ -135,7 +144,8 @@ class RayExecutor(ClusterExecutor):
         for worker in self._workers:
             if worker.request is not None and worker.request.number == number:
                 worker.is_to_stop = not go_on
-                self._mailbox.answer.remote(worker.number, packed(go_on))
+                with self.cluster.answering():
+                    self._mailbox.answer.remote(worker.number, packed(go_on))
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed by one worker, which stands for all: nodes of a cluster are taken to be alike."""
@@ -145,12 +155,9 @@ class RayExecutor(ClusterExecutor):
         for node in self._nodes():
             if not node.room(self.cores, self.share_of_gpu):
                 continue
-            worker = self._free(node) or self._start(node)
-            call = worker.actor.pace.remote(timed, *self._stored_set(recipe), _PACE_SECONDS)
-            try:
-                timing = self.cluster.ray.get(call, timeout=_ANSWER_SECONDS)
-            except self.cluster.ray.exceptions.RayError as error:
-                timing = _last_line(error)
+            with self.cluster.answering():
+                worker = self._free(node) or self._start(node)
+                timing = self._timed_by(worker, timed)
             if not isinstance(timing, str):
                 return Throughput(
                     at_once,
@@ -162,6 +169,15 @@ class RayExecutor(ClusterExecutor):
             failures.append(f"on {node.name}: {timing}")
             self._end(worker)
         raise CnnlabError(f"the timing of a few steps failed {'; '.join(failures) or self._why_no_room()}")
+
+    def _timed_by(self, worker: _Worker, recipe: Mapping[str, Any]) -> StepTiming | str:
+        """What a worker says of a few steps; in words, where that fails."""
+        call = worker.actor.pace.remote(recipe, *self._stored_set(recipe), PACE_SECONDS)
+        try:
+            timing: StepTiming | str = self.cluster.ray.get(call, timeout=_ANSWER_SECONDS)
+        except self.cluster.ray.exceptions.RayError as error:
+            return one_line(error, -1)
+        return timing
 
     def close(self) -> None:
         """Busy workers save and stop, what they saved is brought home, and the connection is given up.
@@ -188,9 +204,9 @@ class RayExecutor(ClusterExecutor):
             self.cluster.close()
 
     def _let_save(self) -> None:
-        deadline = time.monotonic() + _SAVE_SECONDS
+        deadline = time.monotonic() + SAVE_SECONDS
         # A cluster that is gone has nothing left to bring home.
-        with suppress(CnnlabError):
+        with suppress(CnnlabError), self.cluster.answering():
             self._mailbox.close.remote()
             while any(worker.request is not None for worker in self._workers) and time.monotonic() < deadline:
                 self._hear_all(0.25)
@@ -205,18 +221,24 @@ class RayExecutor(ClusterExecutor):
         return [node for node in nodes if node.key not in self._unfit]
 
     def _give_out(self) -> None:
-        """Gives requests that wait to workers, on the node with the most room."""
-        while self._waiting and not self._is_closed:
-            nodes = [(self._room(node), node) for node in self._nodes()]
-            if not any(node.room(self.cores, self.share_of_gpu) for _, node in nodes):
+        """Gives requests that wait to workers, each on the node with the most room of those that have its data."""
+        for request in [] if self._is_closed else list(self._waiting):
+            nodes = [node for node in self._nodes() if node.room(self.cores, self.share_of_gpu)]
+            if not nodes:
                 raise CnnlabError(f"no trial can be carried out: {self._why_no_room()}")
-            room, node = max(nodes, key=lambda pair: pair[0])
-            if room <= 0:
-                return
-            request = self._waiting.pop(0)
-            worker = self._free(node) or self._start(node)
-            worker.request, worker.is_to_stop, worker.missed_since = request, False, None
-            worker.call = worker.actor.train.remote(request, *self._stored_set(request.recipe))
+            lacks = [self._lacking.get((node.key, _data_of(request))) for node in nodes]
+            node = max(
+                (node for node, lack in zip(nodes, lacks, strict=True) if lack is None), key=self._room, default=None
+            )
+            if node is None:
+                self._waiting.remove(request)
+                reason = f"no node can load its data: {'; '.join(filter(None, lacks))}"
+                self._told.append(Failed(request.number, "error", reason))
+            elif self._room(node) > 0:
+                self._waiting.remove(request)
+                worker = self._free(node) or self._start(node)
+                worker.call = worker.actor.train.remote(request, *self._stored_set(request.recipe))
+                worker.request, worker.is_to_stop, worker.missed_since = request, False, None
 
     def _room(self, node: Node) -> int:
         busy = sum(worker.request is not None and worker.node.key == node.key for worker in self._workers)
@@ -239,8 +261,7 @@ class RayExecutor(ClusterExecutor):
     def _start(self, node: Node) -> _Worker:
         number, self._count = self._count, self._count + 1
         words = (number, node.name, self._config, self._mailbox)
-        with self.cluster.answering():
-            actor = self.cluster.actor(TrialWorker, *words, node=node.key, cpus=self.cores, gpus=self.share_of_gpu)
+        actor = self.cluster.actor(TrialWorker, *words, node=node.key, cpus=self.cores, gpus=self.share_of_gpu)
         worker = _Worker(number, actor, node, self.cores, self.share_of_gpu)
         self._workers.append(worker)
         return worker
@@ -258,8 +279,19 @@ class RayExecutor(ClusterExecutor):
         if key not in self._stored:
             content = pack_dataset(self._sets[key])
             # In a list, for what is given by itself is handed over in full.
-            self._stored[key] = [] if content is None else [self.cluster.ray.put(content)]
+            self._stored[key] = [] if content is None else self._put_into_store(content)
         return key, self._stored[key]
+
+    def _put_into_store(self, content: Packed) -> list[Any]:
+        errors = self.cluster.ray.exceptions
+        try:
+            return [self.cluster.ray.put(content)]
+        except (errors.ObjectStoreFullError, errors.OutOfDiskError) as error:
+            warn(
+                f"a data set does not go into the object store of the Ray cluster ({one_line(error)}). Each node loads "
+                "it itself, from where it has it."
+            )
+            return []
 
     def _asked_device(self, recipe: Mapping[str, Any]) -> str:
         asked = str(recipe.get("device") or "auto")
@@ -268,9 +300,7 @@ class RayExecutor(ClusterExecutor):
         return "cuda" if any(node.gpus for node in self._nodes()) else "cpu"
 
     def _hear_all(self, timeout: float) -> None:
-        with self.cluster.answering():
-            messages = self.cluster.ray.get(self._mailbox.take.remote(timeout))
-        for message in messages:
+        for message in self.cluster.ray.get(self._mailbox.take.remote(timeout)):
             self._hear(*unpacked(message))
 
     def _hear(self, number: int, word: str, content: Any) -> None:
@@ -290,14 +320,17 @@ class RayExecutor(ClusterExecutor):
             self._send_out(worker, worker.request)
         elif word == "refused":
             self._leave_out(worker.node, f"on {worker.node.name}: {content}")
-            self._move(worker)
+            self._put_back(worker, worker.request)
+        elif word == "lacks":
+            self._note_lack(worker.node, worker.request, content)
+            self._put_back(worker, worker.request)
 
     def _pass_on(self, worker: _Worker, event: Event) -> None:
         if isinstance(event, Stopped) and not (worker.is_to_stop or self._is_closed):
             # Something else stopped it, such as a node that is going down.
             self._move(worker)
             return
-        if isinstance(event, _LAST):
+        if isinstance(event, Last):
             worker.request = worker.call = None
             self._release(event.number)
         self._told.append(event)
@@ -363,12 +396,12 @@ class RayExecutor(ClusterExecutor):
             # Ray does not know yet whether it has died, and of what: it does once this call ends.
             worker.call = worker.actor.__ray_ready__.remote()
         elif not worker.is_up:
-            self._leave_out(worker.node, f"on {name} no worker comes up: {_last_line(error)}")
+            self._leave_out(worker.node, f"on {name} no worker comes up: {one_line(error, -1)}")
             self._end(worker)
             self._move(worker)
         else:
             is_memory, has_died = isinstance(error, errors.OutOfMemoryError), isinstance(error, errors.RayActorError)
-            reason = f"on {name}{' its process ended' if has_died else ''}: {_last_line(error)}"
+            reason = f"on {name}{' its process ended' if has_died else ''}: {one_line(error, -1)}"
             self._give_up(worker, Failed(request.number, "memory" if is_memory else "crash", reason))
 
     def _is_awaited(self, worker: _Worker) -> bool:
@@ -393,24 +426,37 @@ class RayExecutor(ClusterExecutor):
             self._unfit[node.key] = reason
             warn(f"{reason.rstrip('.')}. No trial is given to that node.")
 
-    def _move(self, worker: _Worker) -> None:
-        """Has another worker go on with what one was at."""
-        request = worker.request
-        assert request is not None
+    def _note_lack(self, node: Node, request: TrialRequest, reason: str) -> None:
+        key = (node.key, _data_of(request))
+        if key not in self._lacking:
+            self._lacking[key] = f"on {node.name}: {reason.rstrip('.')}"
+            warn(
+                f"on {node.name} data of the study cannot be loaded: {reason.rstrip('.')}. Bring it there as it is "
+                "here; until the study is run again, no trial on it is given to that node."
+            )
+
+    def _put_back(self, worker: _Worker, request: TrialRequest) -> None:
+        """Has another worker, or this one, go on with what one was at."""
         self._release(request.number)
         worker.request = worker.call = None
+        self._waiting.insert(0, request)
+
+    def _move(self, worker: _Worker) -> None:
+        """As :meth:`_put_back`, so and so many times: nothing else bounds how often it is lost."""
+        request = worker.request
+        assert request is not None
+        self._put_back(worker, request)
         self._moves[request.number] += 1
         if self._moves[request.number] > _MOST_MOVES:
+            self._waiting.remove(request)
             reason = f"it went from one node to the next {_MOST_MOVES} times, and came to an end on none"
             self._told.append(Failed(request.number, "crash", reason))
-        else:
-            self._waiting.insert(0, request)
+
+
+def _data_of(request: TrialRequest) -> str:
+    """By which it is told apart from other data in what nodes lack, whatever is drawn of it."""
+    return str(request.recipe.get("data"))
 
 
 def _failed(number: int, error: CnnlabError) -> Failed:
     return Failed(number, "busy" if isinstance(error, RunBusyError) else "error", str(error))
-
-
-def _last_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines or [type(error).__name__])[-1].rstrip(".")

@@ -2,8 +2,8 @@
 
 It leaves with the mailbox its own number, a word, and what belongs to that, in order: ``("event", event)``;
 ``("files", shipment)`` where the folder of runs is not seen from its node; ``("wants", None)`` where it waits for the
-files to go on with, by an answer; ``("up", None)`` once it is there; and ``("refused", reason)`` where its node is not
-fit for the study.
+files to go on with, by an answer; ``("up", None)`` once it is there; ``("refused", reason)`` where its node is not fit
+for the study; and ``("lacks", reason)`` where it cannot load the data of the training.
 """
 
 import os
@@ -20,19 +20,23 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core import memory
-from cnnlab.core.errors import CnnlabError, CnnlabWarning
+from cnnlab.core.errors import CnnlabError, CnnlabWarning, StorageError
+from cnnlab.core.messages import quietly
 from cnnlab.runs.environment import NODE
 from cnnlab.runs.lock import RunLock, is_locked
 from cnnlab.studies.execution.clusters.mailbox import packed, unpacked
 from cnnlab.studies.execution.clusters.object_store import unpack_dataset
 from cnnlab.studies.execution.clusters.run_transport import RunsAway
 from cnnlab.studies.execution.clusters.shared_folder import Sharing, sharing
+from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
 from cnnlab.studies.execution.clusters.versions import what_differs
 from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, Stopped, TrialRequest
-from cnnlab.studies.execution.run_trial import StepTiming, run_trial, time_steps
+from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.python_objects import unpack
-from cnnlab.training.signals import Interrupted
+from cnnlab.training import Recipe
+from cnnlab.training.prepare import load_dataset
+from cnnlab.training.recipe_specs import GivenInPython
 
 _LOOK_SECONDS = 0.5
 _SCRATCH = "cnnlab-ray-"
@@ -66,7 +70,7 @@ class TrialWorker:
         warnings.simplefilter("ignore", CnnlabWarning)
         memory.ask_for_large_pages()
         self.config, self._mailbox, self._sets = config, mailbox, DatasetCache()
-        self._worker, self._is_busy = worker, False
+        self._worker, self._is_busy, self._is_closing = worker, False, False
         self._sharing: Sharing = "apart" if config.probe is None else sharing(config.probe)
         self._differs = what_differs(config.versions)
         if self._differs is None:
@@ -82,10 +86,16 @@ class TrialWorker:
         if self._differs is not None:
             self._put("refused", self._differs)
             return
+        # In this order, so that a study that closes meanwhile is noticed here or by the thread that waits for that.
         self._is_busy = True
         try:
-            self._take_in(key, stored)
-            self._train(request)
+            if not self._is_closing:
+                self._take_in(key, stored)
+                lack = self._lack_of_data(request.recipe)
+                if lack is None:
+                    self._train(request)
+                else:
+                    self._put("lacks", lack)
         finally:
             self._is_busy = False
 
@@ -121,35 +131,23 @@ class TrialWorker:
                     last = self._carried_out(request, root, lambda event: self._tell_of(event, request, away))
                 self._send(away, is_last=True)
                 self._put("event", self._at_home(last))
-        except (OSError, CnnlabError) as error:
+        except (OSError, StorageError) as error:
             # Its own disk is full, or cannot be written to. Another node may do better.
             self._put("refused", str(error))
 
     def _carried_out(self, request: TrialRequest, runs: Path, tell: Callable[[Event], None]) -> Event:
-        seen: list[Path] = []
-
-        def told(event: Event) -> None:
-            if isinstance(event, EpochDone):
-                seen[:] = [event.folder]
-            tell(event)
-
-        try:
-            last = run_trial(
-                request,
-                runs=runs,
-                data_dir=self.config.data_dir,
-                offline=self.config.offline,
-                datasets=self._sets,
-                tell=told,
-                may_go_on=lambda: not request.is_judged or bool(self._answer()),
-            )
-        except Interrupted as stop:
-            return Stopped(request.number, next(iter(seen), Path(stop.where)))
-        if isinstance(last, Failed) and last.kind == "error":
-            if runs != self.config.runs and str(runs) in last.reason:
-                raise CnnlabError(last.reason)
-            return replace(last, reason=f"on {self.name}: {last.reason}")
-        return last
+        return run_trial_on(
+            self.name,
+            request,
+            tell=tell,
+            runs=runs,
+            data_dir=self.config.data_dir,
+            offline=self.config.offline,
+            datasets=self._sets,
+            may_go_on=lambda: not request.is_judged or bool(self._answer()),
+            # Elsewhere than in the study's folder, a file that cannot be written is this node's own fault.
+            raised=() if self._sharing == "shared" else StorageError,
+        )
 
     def _tell(self, event: Event) -> None:
         self._put("event", event)
@@ -175,8 +173,10 @@ class TrialWorker:
 
         def look() -> None:
             while not is_over.wait(_LOOK_SECONDS):
-                if away.is_due:
-                    self._send(away)
+                # What fails is tried again at the next look, and once the training is over, where it is told.
+                with suppress(Exception):
+                    if away.is_due:
+                        self._send(away)
 
         carrier = threading.Thread(target=look, daemon=True)
         carrier.start()
@@ -187,8 +187,24 @@ class TrialWorker:
             carrier.join()
 
     def _send(self, away: RunsAway, *, is_last: bool = False) -> None:
-        with away.guard:
-            self._put("files", away.shipment(is_last=is_last))
+        with away.sending(is_last=is_last) as shipment:
+            self._put("files", shipment)
+
+    def _lack_of_data(self, recipe: Mapping[str, Any]) -> str | None:
+        """Why this node cannot load the data of a recipe, as the study could at home; None where it can."""
+        try:
+            read = Recipe.read(recipe)
+        except CnnlabError:
+            # Of what its code lacks the training tells.
+            return None
+        if isinstance(read.data.parsed, GivenInPython):
+            return None
+        try:
+            with quietly():
+                load_dataset(read, data_dir=self.config.data_dir, offline=self.config.offline, datasets=self._sets)
+        except (OSError, CnnlabError) as error:
+            return str(error)
+        return None
 
     def _take_in(self, key: str | None, stored: list[Any]) -> None:
         if key is not None and key not in self._sets and stored:
@@ -206,6 +222,7 @@ class TrialWorker:
         with suppress(Exception):
             # Also where the study is gone: Ray ends this process then, and what it saves meanwhile is there.
             _ray().get(self._mailbox.closed.remote())
+            self._is_closing = True
         if self._is_busy:
             os.kill(os.getpid(), signal.SIGTERM)
 

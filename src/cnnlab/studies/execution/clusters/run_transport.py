@@ -7,22 +7,23 @@ newer. Newer it may be, as after a kill between two files: what comes after the 
 same bits.
 """
 
+import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cnnlab.core.errors import CnnlabError, RunBusyError
 from cnnlab.core.files import file_stamp, write_bytes
+from cnnlab.models import ModelSpec
+from cnnlab.models.pretrained_weights import run_named
 from cnnlab.runs import Run, RunStore
 from cnnlab.runs.lock import RunLock
 from cnnlab.runs.record import CHECKPOINT, INFO, RECIPE, is_run
 from cnnlab.runs.writer import make_whole
 from cnnlab.training import Recipe
-
-_NAMING_RUNS = ("parent", "weights", "model", "phases")
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,12 @@ class Shipment:
 
 
 class RunsAway:
-    """The runs of one training on a machine of its own, under ``root``.
-
-    :ivar guard: held from the making of a shipment until it is sent, so that they come home in order.
-    """
+    """The runs of one training on a machine of its own, under ``root``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.guard = threading.Lock()
+        # Held from the making of a shipment until it is sent, so that they come home in order.
+        self._guard = threading.Lock()
         self._sent: dict[tuple[str, str], tuple[int, ...]] = {}
 
     def place(self, shipment: Shipment) -> None:
@@ -69,11 +68,21 @@ class RunsAway:
         """Whether a run is known at home."""
         return (name, INFO) in self._sent
 
-    def shipment(self, *, is_last: bool = False) -> Shipment:
-        """All that changed since the last one.
+    @contextmanager
+    def sending(self, *, is_last: bool = False) -> Iterator[Shipment]:
+        """A block that sends all that changed since the last one; where it fails, the next has that once more.
 
         :param is_last: whether nothing will change any more.
         """
+        with self._guard:
+            before = dict(self._sent)
+            try:
+                yield self._shipment(is_last)
+            except BaseException:
+                self._sent = before
+                raise
+
+    def _shipment(self, is_last: bool) -> Shipment:
         files: dict[str, dict[str, bytes]] = {}
         there = {}
         for folder in _folders(self.root):
@@ -166,19 +175,21 @@ class RunsAtHome:
                         yield summary.folder
 
     def _named(self) -> Iterator[Path]:
-        """The runs that the recipe begins from, by their names in it, and the members of those that are ensembles."""
-        texts = [str(self.recipe[key]) for key in _NAMING_RUNS if key in self.recipe]
-        waiting = [run.folder for run in self.store.list() if any(run.name in text for text in texts)]
-        if self.recipe.get("parent"):
-            waiting.append(self.store.find(str(self.recipe["parent"])).folder)
+        """The runs that the recipe begins from, and the members of those that are ensembles.
+
+        :raises RunNotFoundError: where it names one that is not there.
+        """
+        recipe = Recipe.read(self.recipe)
+        weights = recipe.model.parsed.weights if isinstance(recipe.model.parsed, ModelSpec) else None
+        names = [recipe.parent, run_named(recipe.weights), run_named(weights)]
+        waiting = [self.store.find(name).folder for name in names if name is not None]
         seen = set(self._locks)
         while waiting:
             folder = waiting.pop()
             if folder.name not in seen:
                 seen.add(folder.name)
                 yield folder
-                needed = (Run(folder).info.get("ensemble") or {}).get("needs") or ()
-                waiting += [folder.with_name(name) for name in needed if is_run(folder.with_name(name))]
+                waiting += [folder.with_name(name) for name in Run(folder).needs if is_run(folder.with_name(name))]
 
 
 def _identity(recipe: Recipe) -> dict[str, Any]:
@@ -197,8 +208,13 @@ def _folders(root: Path) -> list[Path]:
 
 def _paths(folder: Path) -> list[str]:
     """The files of a run but for hidden ones, which are locks, and those that are being written."""
-    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return [path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)]
+    found = []
+    # It passes over a folder that is removed meanwhile, which Path.rglob of Python 3.11 does not.
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths = (Path(place, name) for name in files if not name.startswith("."))
+        found += [path.relative_to(folder).as_posix() for path in paths if path.is_file()]
+    return found
 
 
 def _rank(path: str) -> tuple[int, str]:

@@ -23,18 +23,26 @@ from cnnlab.studies.execution.clusters.slurm_job import (
     time_steps_of,
     write_answer,
 )
-from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, Stopped, Throughput, TrialRequest
+from cnnlab.studies.execution.executor import (
+    PACE_SECONDS,
+    SAVE_SECONDS,
+    EpochDone,
+    Event,
+    Failed,
+    Last,
+    Stopped,
+    Throughput,
+    TrialRequest,
+)
+from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.python_objects import Parcel
 
 _MOST_AT_ONCE = 1000
 _MINUTES = 240
-_PACE_SECONDS = 1.5
-_SAVE_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
 _MOST_JOBS = 20
 # Jobs that Slurm ended for reasons of its own: their trainings go on in others.
 _CUT_SHORT = ("TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "REQUEUED", "INTERRUPTED")
-_LAST = (Finished, Failed, Stopped)
 
 
 @dataclass(eq=False)
@@ -130,17 +138,29 @@ class SlurmExecutor(ClusterExecutor):
         self._threads = threads
         timed, key = {**recipe, "threads": threads}, self._key("pace")
         self._ask()
-        job = self._queue.submit(time_steps_of, self._config, timed, _PACE_SECONDS, key)
+        job = self._queue.submit(time_steps_of, self._config, timed, PACE_SECONDS, key)
         note(f"The job {job.job_id} waits in the queue to time a few steps.")
-        while not (found := heard_from(self._config.told(key), 0)[0]):
-            if job.done() and not heard_from(self._config.told(key), 0)[0]:
-                raise CnnlabError(f"the timing of a few steps failed: {self._why(job)}")
-            time.sleep(_LOOK_SECONDS)
-        (timing,) = found
+        try:
+            timing = self._timed_by(job, key)
+        except BaseException:
+            # Ctrl-C above all, while it waits for its turn.
+            with suppress(Exception):
+                job.cancel()
+            raise
         if isinstance(timing, str):
             raise CnnlabError(f"the timing of a few steps failed {timing}")
         together = at_once * timing.images_per_second
         return Throughput(at_once, threads, together, timing.execution.to_dict(), timing.choice.to_dict())
+
+    def _timed_by(self, job: Any, key: str) -> StepTiming | str:
+        """What a job says of a few steps; in words, where that fails."""
+        while not (found := heard_from(self._config.told(key), 0)[0]):
+            if job.done() and not heard_from(self._config.told(key), 0)[0]:
+                raise CnnlabError(f"the timing of a few steps failed: {self._why(job)}")
+            time.sleep(_LOOK_SECONDS)
+        timing: StepTiming | str
+        (timing,) = found
+        return timing
 
     def close(self) -> None:
         """Jobs under way save and stop; those that wait in the queue are taken out of it."""
@@ -153,7 +173,7 @@ class SlurmExecutor(ClusterExecutor):
             for job in [each for each in self._jobs if not each.has_begun]:
                 # One that begins just now finds that the study is closing.
                 self._cancel(job)
-            deadline = time.monotonic() + _SAVE_SECONDS
+            deadline = time.monotonic() + SAVE_SECONDS
             while self._jobs and time.monotonic() < deadline:
                 self.events(0.25)
         finally:
@@ -193,7 +213,7 @@ class SlurmExecutor(ClusterExecutor):
         for event in events:
             job.has_begun = True
             job.epochs += isinstance(event, EpochDone)
-            if isinstance(event, _LAST):
+            if isinstance(event, Last):
                 self._jobs.remove(job)
                 if isinstance(event, Stopped) and not (job.is_to_stop or self._is_closed):
                     return [*told, *self._again(job, "it was stopped")]

@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.files import write_text
 from cnnlab.runs.environment import NODE
-from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Stopped, TrialRequest
+from cnnlab.studies.execution.executor import Event, Failed, TrialRequest
 
 _LOOK_SECONDS = 0.5
 _NUMBERS = ("SLURM_JOB_ID", "SUBMITIT_LOCAL_JOB_ID")
@@ -80,7 +80,7 @@ def time_steps_of(config: JobConfig, recipe: Mapping[str, Any], seconds: float, 
             recipe, data_dir=config.data_dir, offline=config.offline, datasets={}, seconds=seconds
         )
     except CnnlabError as error:
-        found = f"on {os.environ['CNNLAB_NODE']}: {error}"
+        found = f"on {os.environ[NODE]}: {error}"
     told.add(found)
 
 
@@ -114,40 +114,27 @@ class _Told:
 
 def _trained(config: JobConfig, request: TrialRequest, key: str, told: _Told) -> Event:
     from cnnlab.core import memory
-    from cnnlab.studies.execution.run_trial import run_trial
+    from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
     from cnnlab.studies.python_objects import unpack
-    from cnnlab.training.signals import Interrupted
 
     memory.ask_for_large_pages()
     unpack(config.objects)
     epochs = count(1)
-    seen: list[Path] = []
-
-    def heard(event: Event) -> None:
-        if isinstance(event, EpochDone):
-            seen[:] = [event.folder]
-        told.add(event)
-
     threading.Thread(target=_stop_when_closing, args=(config,), daemon=True).start()
     early = getattr(signal, "SIGUSR2", None)
     if early is not None:
         # The time of the job is nearly up, or its node is wanted for another: it saves, and goes on in another job.
         signal.signal(early, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    try:
-        last = run_trial(
-            request,
-            runs=config.runs,
-            data_dir=config.data_dir,
-            offline=config.offline,
-            datasets={},
-            tell=heard,
-            may_go_on=lambda: not request.is_judged or _may_go_on(config, key, next(epochs)),
-        )
-    except Interrupted as stop:
-        return Stopped(request.number, next(iter(seen), Path(stop.where)))
-    if isinstance(last, Failed) and last.kind == "error":
-        return replace(last, reason=f"on {os.environ['CNNLAB_NODE']}: {last.reason}")
-    return last
+    return run_trial_on(
+        os.environ[NODE],
+        request,
+        tell=told.add,
+        runs=config.runs,
+        data_dir=config.data_dir,
+        offline=config.offline,
+        datasets={},
+        may_go_on=lambda: not request.is_judged or _may_go_on(config, key, next(epochs)),
+    )
 
 
 def _become_a_node() -> None:
