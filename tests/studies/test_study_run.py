@@ -252,6 +252,15 @@ def test_execution_is_fixed_once(runs):
     assert choice["precision"] == second.record.execution["precision"] and choice["why"] != "asked for"
 
 
+def test_a_record_that_is_saved_after_its_run_is_held_by_nobody(runs):
+    first = Study(study_of(repeats=1), runs=runs)
+    run_here(first)
+    first.record.save()
+    other = StudyRecord(first.record.folder)
+    assert not other.hold()
+    other.release()
+
+
 AUTO = {**BASE, "precision": "auto"}
 
 

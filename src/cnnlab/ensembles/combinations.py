@@ -76,6 +76,8 @@ class WeightedMean(Combination):
         """By the objective, which knows what its outputs mean."""
         import torch
 
+        if len(self.weights) != members.shape[0]:
+            raise ValueError(f"{len(self.weights)} weights do not go with {members.shape[0]} members.")
         # Chosen by place: who follows the computation, to write it down elsewhere, has to know how many they are.
         used = [place for place, share in enumerate(self.member_weights) if share > 0]
         shares = [self.member_weights[place] for place in used]

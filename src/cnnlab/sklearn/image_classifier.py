@@ -110,6 +110,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         workers: int | None = None,
         kernels: str | None = None,
         mirror: str | None = None,
+        devices: int | None = None,
+        sync_batchnorm: bool | None = None,
     ) -> None:
         given = {key: value for key, value in locals().items() if key not in ("self", "__class__")}
         for key, value in given.items():

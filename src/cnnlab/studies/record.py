@@ -135,6 +135,8 @@ class StudyRecord:
         if self._lock.is_locked:
             (self.folder / OWNER).unlink(missing_ok=True)
         self._lock.release(force=True)
+        # Whoever saves afterwards is not at work on it, and does not take it again.
+        self._is_shared = False
 
     def refresh(self) -> None:
         """Takes up what other processes that run the study have written."""
