@@ -184,7 +184,7 @@ class Given:
         return (self.labels + 1) % self.classes
 
     def first(self, count: int) -> "Given":
-        """The first pictures alone."""
+        """The first pictures alone; all where there are no more."""
         some: Given = object.__new__(Given)
         some.__dict__.update(self.__dict__)
         some.pixels, some.labels = self.pixels[:count], self.labels[:count]
@@ -241,7 +241,7 @@ def measure(given: Given, attack: str, network: str, words: argparse.Namespace) 
             seconds, _ = timed(subjects_of("pgd", given, steps, TINY, words.library), words.repeats)
             rows[str(steps)] = seconds
         return {"pictures": len(given.pixels), "rows": rows}
-    some = given.first(min(FEW.get((network, attack), words.pictures), words.pictures))
+    some = given.first(FEW.get((network, attack), len(given.pixels)))
     steps = {"pgd": STEPS, "deepfool": DEEPFOOL_STEPS, "jsma": 0}[attack]
     seconds, values = timed(subjects_of(attack, some, steps, eps, words.library), words.repeats)
     judged = {name: some.judged(attack, changed) for name, changed in values.items()}
@@ -385,7 +385,7 @@ def main() -> None:
                 key = f"{network} {how} {attack}"
                 found[key] = kept.get(key, lambda: measure(given, attack, network, words))  # noqa: B023
                 if attack in VARIANTS:
-                    some = given.first(min(FEW.get((network, attack), words.pictures), words.pictures))
+                    some = given.first(FEW.get((network, attack), len(given.pixels)))
                     found[key]["variant"] = kept.get(f"{key} variant", lambda: variant(attack, some, words.repeats))  # noqa: B023
                 print(key, medians(found[key], attack, "processor"), file=sys.stderr)
     record = {"measured": time.strftime("%Y-%m-%d"), "machine": about, "kind": kind, "versions": versions_of()}
