@@ -55,6 +55,15 @@ ModelName = Annotated[
         show_default=False,
     ),
 ]
+RunsOrConditions = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN|CONDITION...",
+        help="Runs; or conditions as of `cnnlab runs list`, such as study=NAME, for all runs that fit every one.",
+        autocompletion=runs_so_far,
+        show_default=False,
+    ),
+]
 Runs = Annotated[
     Path | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.options import Json, Runs, deleted_runs, runs_so_far
+from cnnlab.cli.options import Json, Runs, RunsOrConditions, deleted_runs
 from cnnlab.cli.runs.conditions import fitting
 from cnnlab.cli.runs.list import write_table
 from cnnlab.core.errors import RunBusyError, UsageError
@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
 _MOST_ASKED = 10
 
-Names = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN|CONDITION...",
-        help="Runs; or conditions as of `cnnlab runs list`, such as study=NAME, for all runs that fit every one.",
-        autocompletion=runs_so_far,
-        show_default=False,
-    ),
-]
 Deleted = Annotated[
     list[str],
     typer.Argument(
@@ -45,7 +36,11 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def delete(
-    names: Names, runs: Runs = None, even_if_needed: EvenIfNeeded = False, yes: Yes = False, as_json: Json = False
+    names: RunsOrConditions,
+    runs: Runs = None,
+    even_if_needed: EvenIfNeeded = False,
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Delete runs and all that belongs to them; asks first. They can be restored until they are purged.
 

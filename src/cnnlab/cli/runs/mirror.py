@@ -5,19 +5,10 @@ from typing import Annotated
 import typer
 
 from cnnlab.cli import output
-from cnnlab.cli.options import Json, Quiet, Runs, runs_so_far
+from cnnlab.cli.options import Json, Quiet, Runs, RunsOrConditions
 from cnnlab.cli.runs.conditions import fitting
 from cnnlab.core.messages import quietly
 
-Names = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="RUN|CONDITION...",
-        help="Runs; or conditions as of `cnnlab runs list`, such as study=NAME, for all runs that fit every one.",
-        autocompletion=runs_so_far,
-        show_default=False,
-    ),
-]
 To = Annotated[
     str,
     typer.Option(
@@ -28,7 +19,7 @@ To = Annotated[
 ]
 
 
-def mirror(names: Names, to: To, runs: Runs = None, quiet: Quiet = False, as_json: Json = False) -> None:
+def mirror(names: RunsOrConditions, to: To, runs: Runs = None, quiet: Quiet = False, as_json: Json = False) -> None:
     """Copy the records of runs into TensorBoard or MLflow.
 
     What is there already stays, so that the same command brings a mirror up to date. mirror= in a recipe does it while
