@@ -39,6 +39,14 @@ def test_the_cost_is_probed_once_and_kept(cnnlab, small, document, monkeypatch):
     assert document("paper", "list", "small")[0]["entries"][0]["seconds"] == first
 
 
+def test_what_hinders_the_probe_is_told_once_and_nothing_is_downloaded(cnnlab, small):
+    small.write_text(small.read_text().replace("data: digits", "data: eurosat"))
+    told = cnnlab("paper", "list", "small", "--probe").stderr
+    assert told.count("EuroSAT.zip was") + told.count("eurosat was not found") == 1
+    assert "small/rates at the scale smoke, small/rates at the scale laptop" in " ".join(told.split())
+    assert "Downloading" not in told
+
+
 def test_the_result_of_one_entry_is_a_document_and_that_of_a_paper_a_list(document, small):
     assert document("paper", "run", "small/rates", "scale=smoke")["entry"] == "rates"
     assert [one["entry"] for one in document("paper", "run", "small", "scale=smoke")] == ["rates"]

@@ -49,3 +49,11 @@ def test_a_paper_runs_at_the_smallest_scale_and_is_reported(paper: str, tmp_path
     text = page.read_text()
     assert all(entry.file.title.split("'")[0] in text for entry in opened.entries.values())
     assert len(list((tmp_path / "runs" / "papers").glob(f"{paper}-*-smoke/verdict.json"))) == len(opened.entries)
+
+
+@pytest.mark.parametrize("paper", packaged_papers())
+def test_what_is_counted_out_is_judged_by_one_value(paper: str, tmp_path: Path) -> None:
+    opened = Paper(paper, runs=tmp_path)
+    entries = [carried_out(opened.at(name, "laptop")) for name in opened.entries]
+    once = [entry.file for entry in entries if isinstance(entry, CommandEntry) and not entry.differs]
+    assert all(number.exact for file in once for number in file.numbers.values())

@@ -55,6 +55,21 @@ def test_commands_are_carried_out_once_for_each_training_and_once_without(paper:
     assert (Path(result.folder) / "shape" / "done.json").is_file()
 
 
+def test_without_trainings_commands_are_repeated_that_name_the_repeat(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    commands = {
+        "wider": "arithmetic conv 32x32x3 --kernel 1 --no-bias --filters 1{repeat}",
+        "shape": "arithmetic conv 32x32x3 --kernel 1 --no-bias --filters 1",
+    }
+    numbers = {"wider": "wider.parameters", "weights": "shape.parameters"}
+    keys = {"trainings": None, "claims": [], "published": [], "repeats": 3, "scales": {scale: {} for scale in SCALES}}
+    paper = Paper(write_paper(scores={**keys, "commands": commands, "numbers": numbers}), runs=tmp_path / "runs")
+    result = paper.run("scores", "smoke")
+    values = {measured.name: measured.values for measured in result.measured}
+    assert values == {"wider": (30.0, 33.0, 36.0), "weights": (3.0, 3.0, 3.0)}
+
+
 def test_what_was_carried_out_is_not_again(paper: Paper) -> None:
     first = paper.run("scores", "smoke")
     done = Path(first.folder) / "repeat-0" / "scored" / "done.json"

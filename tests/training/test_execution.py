@@ -232,6 +232,13 @@ def test_a_training_and_whoever_times_its_steps_compile_where_the_recipe_says_so
     assert taken == steps * [40]
 
 
+def test_a_step_is_timed_where_frozen_parts_see_augmented_draws(tiny: dict[str, Any]) -> None:
+    frozen = {"augment": "flip|shift(0.1)", "train": "head", "views": 2}
+    step = single_step({**tiny, **frozen}, offline=True)
+    step(torch.rand(40, 1, 8, 8))
+    assert not step.phase.span.phase.augment.parsed
+
+
 def test_trying_out_leaves_classifier_and_generators_as_they_were(
     tiny: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

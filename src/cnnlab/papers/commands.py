@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cnnlab.studies import Study, StudyPlan
 
 _PLACES = re.compile(r"\{(\w+)\}")
-_OUT, _HERE, _DATA = _FOLDERS = ("out", "here", "data")
+_OUT, _HERE, _DATA, _REPEAT = _PLACES_OF_ALL = ("out", "here", "data", "repeat")
 """What may stand in braces besides the names of trainings."""
 _RUNS = "runs.json"
 _TRAINING = "training"
@@ -73,7 +73,8 @@ class CommandsFile(BaseModel):
 
     :param trainings: recipes by name; a string is the file of one beside the entry.
     :param commands: words as on a command line, without ``cnnlab``; ``{net}`` is the run of the training ``net``,
-        ``{out}`` a folder of the command's own, ``{here}`` the folder of the paper and ``{data}`` that of data sets.
+        ``{out}`` a folder of the command's own, ``{here}`` the folder of the paper, ``{data}`` that of data sets and
+        ``{repeat}`` the number of the repeat from 0 on. One that names neither a training nor the repeat is done once.
     :param pictures: patterns of those that the report shows; all that there are unless it is given.
     """
 
@@ -179,12 +180,12 @@ class CommandEntry:
 
     def _refuse_slips(self) -> None:
         """Finds before anything is trained what would end the entry after that."""
-        known = [*self.file.trainings, *_FOLDERS]
+        known = [*self.file.trainings, *_PLACES_OF_ALL]
         for name, words in self.file.commands.items():
             for place in _PLACES.findall(words.command):
                 if place not in known:
                     raise UsageError(f"{name}: there is no training {place!r}. {suggestion(place, known)}")
-            if refusal := command_refusal(_split(words.command)):
+            if refusal := command_refusal(_split(_filled(words.command, {_REPEAT: "0"}))):
                 raise UsageError(f"commands: {name}: {refusal}")
         commands, numbers = self.file.commands, self.file.numbers
         for command in (command for number in numbers.values() for command in number.commands):
@@ -313,7 +314,15 @@ class CommandEntry:
 
     @property
     def _repeats(self) -> range:
-        return range(self.file.repeats if self.file.trainings else 1)
+        return range(self.file.repeats if self.differs else 1)
+
+    @cached_property
+    def differs(self) -> bool:
+        """Whether anything is done anew in each repeat."""
+        return bool(self.file.trainings) or any(self._is_repeated(each.command) for each in self.file.commands.values())
+
+    def _is_repeated(self, command: str) -> bool:
+        return any(place in self.file.trainings or place == _REPEAT for place in _PLACES.findall(command))
 
     def _known_runs(self, repeat: int) -> dict[str, str]:
         """As they were noted; a name in braces of those that are not trained yet."""
@@ -335,15 +344,19 @@ class CommandEntry:
         return sum(float(run.seconds or 0.0) for run in self.runs().values())
 
     def _folder(self, repeat: int) -> Path:
-        return self.at.folder / f"repeat-{repeat}" if self.file.trainings else self.at.folder
+        return self.at.folder / f"repeat-{repeat}" if self.differs else self.at.folder
 
     def _calls(self, repeat: int, runs: Mapping[str, str]) -> Iterator[_Call]:
-        folders = {_HERE: str(self.at.entry.path.parent), _DATA: str(_data_folder(self.at.place.data_dir))}
+        folders = {
+            _HERE: str(self.at.entry.path.parent),
+            _DATA: str(_data_folder(self.at.place.data_dir)),
+            _REPEAT: str(repeat),
+        }
         for name, words in self.file.commands.items():
-            is_of_runs = any(place in self.file.trainings for place in _PLACES.findall(words.command))
-            if not is_of_runs and repeat:
+            is_repeated = self._is_repeated(words.command)
+            if not is_repeated and repeat:
                 continue
-            folder = (self._folder(repeat) if is_of_runs else self.at.folder) / name
+            folder = (self._folder(repeat) if is_repeated else self.at.folder) / name
             places = {**folders, _OUT: str(folder / "files")}
             asked = tuple(_filled(word, runs) for word in _split(words.command))
             yield _Call(name, asked, tuple(_filled(word, places) for word in asked), folder, words.killed_after_epoch)

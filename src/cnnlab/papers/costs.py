@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +44,19 @@ class Cost:
 def costs(paper: Paper, probe: bool) -> list[Cost]:
     """The entries of a paper with what they take.
 
-    :param probe: time a few steps of those of which nothing is known.
+    :param probe: time a few steps of those of which nothing is known, with the data and weights at hand.
     """
-    entries = list(paper.entries.values())
-    return [_cost(paper, entry, probe) for entry in track(entries, f"timing {paper.id}", len(entries))]
+    entries, hindered = list(paper.entries.values()), dict[str, list[str]]()
+    found = [_cost(paper, entry, probe, hindered) for entry in track(entries, f"timing {paper.id}", len(entries))]
+    for reason, names in hindered.items():
+        note(f"{', '.join(names)} cannot be timed: {reason}")
+    return found
 
 
-def _cost(paper: Paper, entry: Entry, probe: bool) -> Cost:
-    found = {scale: _seconds(entry.at(scale, paper.place), probe) for scale in SCALES}
+def _cost(paper: Paper, entry: Entry, probe: bool, hindered: dict[str, list[str]]) -> Cost:
+    # Nothing is downloaded to tell what it would take.
+    place = replace(paper.place, offline=True)
+    found = {scale: _seconds(entry.at(scale, place), probe, hindered) for scale in SCALES}
     return Cost(
         entry.name,
         entry.file.place,
@@ -62,8 +67,11 @@ def _cost(paper: Paper, entry: Entry, probe: bool) -> Cost:
     )
 
 
-def _seconds(at: EntryAt, probe: bool) -> tuple[float | None, bool]:
-    """Of an entry at a scale: as it was run, or timed; and whether commands are left out."""
+def _seconds(at: EntryAt, probe: bool, hindered: dict[str, list[str]]) -> tuple[float | None, bool]:
+    """Of an entry at a scale: as it was run, or timed; and whether commands are left out.
+
+    :param hindered: what cannot be timed, by the reason; it is added to.
+    """
     result = stored(at.folder)
     if result is not None and result.is_whole:
         return result.seconds, False
@@ -78,13 +86,18 @@ def _seconds(at: EntryAt, probe: bool) -> tuple[float | None, bool]:
     try:
         plans = carried_out(at).plans(probe=True)
     except CnnlabError as error:
-        note(f"{at.entry.full_name} at the scale {at.scale} cannot be timed: {error}")
+        hindered.setdefault(str(_first(error)), []).append(f"{at.entry.full_name} at the scale {at.scale}")
         return None, False
     seconds = sum(plan.estimate.seconds for plan in plans if plan.estimate is not None)
     is_partial = at.entry.file.kind == "commands"
     make_folder(path.parent)
     write_text(path, json.dumps({"seconds": seconds, "is_partial": is_partial}) + "\n")
     return seconds, is_partial
+
+
+def _first(error: BaseException) -> BaseException:
+    """What was wrong to begin with, which settings and entries have in common."""
+    return error if not isinstance(error.__cause__, CnnlabError) else _first(error.__cause__)
 
 
 def _path(at: EntryAt) -> Path:

@@ -1,7 +1,7 @@
 """One training step of a recipe by itself, for whoever times something beside it."""
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from cnnlab.runs import store_at
 from cnnlab.training.batches import Batch
 from cnnlab.training.execution import Execution, choose_execution
 from cnnlab.training.phase_training import PhaseTraining
+from cnnlab.training.phases import PhaseSpan
 from cnnlab.training.precision import PrecisionChoice
 from cnnlab.training.prepare import build_classifier, read_setup
 from cnnlab.training.recipe import Recipe
+from cnnlab.training.recipe_specs import parse_spec
 from cnnlab.training.step import StepKey
 
 
@@ -54,16 +56,20 @@ def single_step(
     :param datasets: as for :func:`cnnlab.train`.
     :raises UsageError: for a recipe that cannot be meant.
     """
-    keys |= {"augment": "none"}
     setup = read_setup(recipe, keys, store_at(), data_dir=data_dir, offline=offline, datasets=datasets)
     classifier = build_classifier(setup)
     execution, choice = choose_execution(setup, classifier)
     device = execution.torch_device
     network = classifier.to(device, memory_format=execution.memory_format)  # type: ignore[call-overload]
-    span = setup.plan.spans[0]
+    span = _unaugmented(setup.plan.spans[0])
     batch = min(span.phase.batch_size, len(setup.dataset.train))
     _, targets = setup.dataset.train.batch(torch.arange(batch))
     placed = {name: rows.to(device) for name, rows in targets.items()}
     phase = PhaseTraining(setup, span, network, execution, execution.network(network))
     phase.trained.train()
     return SingleStep(setup.dataset.shape, batch, execution, choice, phase, placed)
+
+
+def _unaugmented(span: PhaseSpan) -> PhaseSpan:
+    """With nothing drawn, and so with no draws that frozen parts could be computed of."""
+    return replace(span, phase=span.phase.model_copy(update={"augment": parse_spec("augment", "none"), "views": None}))
