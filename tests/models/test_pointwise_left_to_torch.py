@@ -8,7 +8,7 @@ import torch
 from native_results import POINTWISE, all_of, assert_close, assert_equal, distinct, modules_of, norm_of
 from torch import nn
 
-from cnnlab.models.cpu_kernels import Sequential, native_kernels
+from cnnlab.models.cpu_kernels import Sequential, native_kernels, pointwise
 
 pytestmark = pytest.mark.usefixtures("native_here")
 
@@ -84,3 +84,31 @@ def test_a_module_that_somebody_listens_to_is_computed_by_itself(listened, kind,
     name = type(modules[listened]).__name__
     assert heard == [name] and not any(name in group for group in grouped)
     assert_close(actual, all_of(written, MAPS), POINTWISE, floor=1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("kinds", ["norm", "norm relu", "relu pool", "norm relu pool"])
+def test_few_values_are_left_to_torch_where_nothing_is_trained_with_the_same_bits(
+    kinds, dtype, grouped, monkeypatch
+) -> None:
+    network, maps = Sequential(*modules_of(kinds)), distinct(1, 16, 8, 9).to(dtype)
+    network.eval()
+
+    def outputs(least: int) -> torch.Tensor:
+        grouped.clear()
+        monkeypatch.setattr(pointwise, "_LEAST_VALUES", least)
+        with native_kernels(True), torch.no_grad():
+            return network(maps)
+
+    own = outputs(maps.numel())
+    assert len(grouped) == 1
+    assert torch.equal(own, outputs(maps.numel() + 1)) and not grouped
+
+
+def test_few_values_of_a_norm_that_is_trained_are_not_left_to_torch(grouped, monkeypatch) -> None:
+    monkeypatch.setattr(pointwise, "_LEAST_VALUES", 2**16)
+    with native_kernels(True):
+        Sequential(norm_of(), nn.ReLU())(MAPS)
+        with torch.no_grad():
+            Sequential(norm_of(), nn.ReLU())(MAPS)
+    assert len(grouped) == 2

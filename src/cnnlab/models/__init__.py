@@ -19,7 +19,7 @@ from cnnlab.models.dry_run import network_without_weights, summary_without_weigh
 from cnnlab.models.features import features_of, find_layer
 from cnnlab.models.folding import fold_batch_norms
 from cnnlab.models.heads import Head, class_index, heads_of
-from cnnlab.models.inference import autocast, batch_for, evaluating, outputs_of, to_float
+from cnnlab.models.inference import autocast, batch_for, evaluating, outputs_of, outputs_of_batch, to_float
 from cnnlab.models.initialisers import initialisers, starts_small
 from cnnlab.models.layer_strings import layers
 from cnnlab.models.networks import ModelSpec, architectures, build_network, canonical_model, parse_model
@@ -89,6 +89,7 @@ __all__ = [
     "network_without_weights",
     "on_device",
     "outputs_of",
+    "outputs_of_batch",
     "parse_model",
     "parts_of",
     "penalty",

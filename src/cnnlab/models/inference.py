@@ -109,9 +109,15 @@ def outputs_of(
     parts = []
     with evaluating(classifier), torch.no_grad():
         for images in batches:
-            placed = laid_out(images.to(device), torch.channels_last)
-            with autocast(device, precision):
-                parts.append(classifier(placed).float().cpu())
+            parts.append(outputs_of_batch(classifier, images, device, precision))
             if between is not None:
                 between()
     return torch.cat(parts) if parts else torch.empty(0, 0)
+
+
+def outputs_of_batch(classifier: nn.Module, images: Tensor, device: torch.device | str, precision: str) -> Tensor:
+    """The same of one batch, within a block of :func:`evaluating` and of ``torch.no_grad``."""
+    placed = laid_out(images.to(device), torch.channels_last)
+    with autocast(device, precision):
+        outputs: Tensor = classifier(placed).float().cpu()
+    return outputs

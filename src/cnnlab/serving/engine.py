@@ -13,7 +13,7 @@ from cnnlab.data.formats.decode import Form
 from cnnlab.data.white import White
 from cnnlab.evaluation.prediction.predict import PredictedColumn, predicted_columns
 from cnnlab.evaluation.prediction.predictor import Predictor
-from cnnlab.models import outputs_of
+from cnnlab.models import evaluating, outputs_of_batch
 
 Pixels = NDArray[np.uint8]
 
@@ -77,12 +77,13 @@ class TorchEngine:
 
     @contextmanager
     def opened(self) -> Iterator[Answering]:
-        """A block in which the classifier is on its device."""
-        with self.predictor.placed() as placed:
+        """A block in which the classifier is on its device and in evaluation mode; it is left as found."""
+        by = self.predictor
+        # Entered once and not for each batch: of a single small picture it takes as long as a layer.
+        with by.placed() as placed, evaluating(placed), torch.no_grad():
 
             def answer(pixels: Pixels) -> Answers:
-                by = self.predictor
-                outputs = outputs_of(placed, [torch.from_numpy(pixels)], device=by.device, precision=by.precision)
+                outputs = outputs_of_batch(placed, torch.from_numpy(pixels), by.device, by.precision)
                 return Answers(outputs.numpy(), predicted_columns(by, outputs))
 
             yield answer

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Predictor:
     threads: int | None = None
     kernels: str = "torch"
 
-    @property
+    @cached_property
     def objective(self) -> Objective:
         """What the outputs mean."""
         return objectives.restore_objective(self.classifier.objective, self.classifier.classes)
