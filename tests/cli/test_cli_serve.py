@@ -57,11 +57,29 @@ def test_wrong_options_are_told_in_a_sentence(
     everyone = cnnlab("serve", "last", "--no-token", "--host", "0.0.0.0", exit_code=2).stderr
     assert "would answer whoever reaches 0.0.0.0" in everyone and everyone.count("\n") == 1
     assert "no.txt does not hold a token" in cnnlab("serve", "last", "--token-file", "no.txt", exit_code=2).stderr
-    assert "body=0" in cnnlab("serve", "last", "--max-body", "0", exit_code=2).stderr
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         said = cnnlab("serve", "last", "--port", port, exit_code=1).stderr
     assert said.count("\n") == 1 and f"port {port} of 127.0.0.1 is taken by another program" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "least", "most"),
+    [
+        ("--max-body", ("0", "-1", "16777216", "nan", "inf"), "0.001", "1024"),
+        ("--max-pixels", ("0", "-1", "50000000", "nan", "inf"), "0.0001", "1000"),
+        ("--timeout", ("0", "-1", "1e9", "nan", "inf"), "0.1", "3600"),
+        ("--queue", ("0", "-3", "1000000000"), "1", "1000000"),
+        ("--port", ("-1", "65536"), "0", "65535"),
+    ],
+)
+def test_limits_are_refused_by_the_name_and_the_unit_that_were_typed(
+    cnnlab: Callable[..., Any], option: str, values: tuple[str, ...], least: str, most: str
+) -> None:
+    for value in values:
+        said = cnnlab("serve", "last", option, value, exit_code=2).stderr
+        assert said.count("\n") == 1 and f"'{option}'" in said
+        assert f"at least {least}." in said or f"at most {most}." in said
 
 
 def test_a_token_of_ones_own_is_not_shown(

@@ -19,7 +19,7 @@ _MIB = 1 << 20
 Host = Annotated[
     str, typer.Option("--host", metavar="ADDRESS", help="Where it listens; other machines reach no 127.0.0.1.")
 ]
-Port = Annotated[int, typer.Option("--port", metavar="N", help="The port; 0 for one that is free.")]
+Port = Annotated[int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 for one that is free.")]
 TokenFile = Annotated[
     Path | None,
     typer.Option(
@@ -69,15 +69,38 @@ FillBatches = Annotated[
     ),
 ]
 Queue = Annotated[
-    int, typer.Option("--queue", metavar="N", min=1, help="Pictures that wait; what comes on top is refused with 503.")
+    int,
+    typer.Option(
+        "--queue",
+        metavar="N",
+        min=1,
+        max=1_000_000,
+        help="Pictures that wait; what comes on top is refused with 503.",
+    ),
 ]
-MaxBody = Annotated[float, typer.Option("--max-body", metavar="MIB", help="Largest request, in MiB.")]
+# The largest values keep a number in bytes or in pixels from being taken for one in millions.
+MaxBody = Annotated[
+    float, typer.Option("--max-body", metavar="MIB", min=0.001, max=1024, help="Largest request, in MiB.")
+]
 MaxPixels = Annotated[
-    float, typer.Option("--max-pixels", metavar="MILLIONS", help="Largest picture that is decoded, in million pixels.")
+    float,
+    typer.Option(
+        "--max-pixels",
+        metavar="MILLIONS",
+        min=0.0001,
+        max=1000,
+        help="Largest picture that is decoded, in million pixels.",
+    ),
 ]
 Timeout = Annotated[
     float,
-    typer.Option("--timeout", metavar="SECONDS", help="For a request to arrive, and again for it to be answered."),
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.1,
+        max=3600,
+        help="For a request to arrive, and again for it to be answered.",
+    ),
 ]
 
 
