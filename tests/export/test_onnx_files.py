@@ -10,10 +10,12 @@ import pytest
 import torch
 
 import cnnlab
-from cnnlab.core.errors import ModelFileError, UsageError
+from cnnlab.core.errors import CnnlabWarning, ModelFileError, UsageError
+from cnnlab.data.imageset import TensorImages
 from cnnlab.ensembles.classifier import EnsembleClassifier
 from cnnlab.ensembles.combinations import LinearHead, Stack, Vote, WeightedMean
 from cnnlab.export import OnnxModel, read_golden
+from cnnlab.export.quantization import calibration_pictures
 from cnnlab.models import Classifier, build_network
 from cnnlab.runs import Run
 
@@ -193,3 +195,13 @@ def test_pictures_of_another_kind_are_refused(page: Path) -> None:
     for images in (pictures(2, 3, 8, 8), pictures(2, 1, 9, 8), pictures(2, 1, 8, 8).astype(np.float32)):
         with pytest.raises(UsageError, match=r"takes uint8 N×C×H×W, grey, one channel, 8 high and 8 wide"):
             model.outputs(images)
+
+
+def test_ranges_of_8_bits_from_few_pictures_are_warned_of(recwarn: pytest.WarningsRecorder) -> None:
+    pixels = torch.zeros(600, 1, 4, 4, dtype=torch.uint8)
+    assert [len(calibration_pictures(TensorImages(pixels[:count], {}))) for count in (100, 600)] == [100, 512]
+    assert not recwarn.list
+    with pytest.warns(CnnlabWarning, match=r"from 99 pictures.*100 to 500 are advised \(TensorFlow's guide"):
+        assert len(calibration_pictures(TensorImages(pixels[:99], {}))) == 99
+    with pytest.warns(CnnlabWarning, match="from 1 picture, all that there are"):
+        calibration_pictures(TensorImages(pixels[:1], {}))

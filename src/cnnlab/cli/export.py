@@ -71,7 +71,7 @@ def _write(made: "Exported") -> None:
         same = ", and the same classes" if facts.check["same_classes"] else ""
         rows += [("takes", facts.preprocessing)]
         rows += [("checked", f"{facts.check['images']} pictures: {facts.check['source']}")]
-        rows += [("beside PyTorch", f"outputs at most {facts.check['difference']:.2g} apart{same}")]
+        rows += [("beside PyTorch", f"{_apart(facts.check['difference'])}{same}")]
     else:
         rows += [("checked", "opened again, with the same weights")]
     if facts.resizing is not None:
@@ -79,6 +79,10 @@ def _write(made: "Exported") -> None:
     if facts.int8 is not None:
         rows += [("in 8 bits", _scores(facts.int8, bool(facts.classes)))]
     output.facts(rows)
+
+
+def _apart(difference: float) -> str:
+    return f"outputs at most {difference:.2g} apart" if difference else "the same outputs, to the bit"
 
 
 def _drift(found: dict[str, Any]) -> str:
@@ -95,5 +99,7 @@ def _scores(found: dict[str, Any], has_classes: bool) -> str:
         for name, value in found["before"].items()
         if value is not None and found["after"].get(name) is not None
     ]
-    parts += [f"on {found['images']} pictures of the {found['split']} split"]
+    fitted = found["calibrated_on"]
+    which = "all" if fitted == found["images"] else f"the first {fitted:,}"
+    parts += [f"on {found['images']:,} pictures of the {found['split']} split; ranges from {which} of them"]
     return "\n".join([*parts, f"outputs at most {found['difference']:.2g} from PyTorch's{same}"])

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from cnnlab.core.files import storage_errors
 from cnnlab.core.lazy_imports import require
+from cnnlab.core.messages import warn
+from cnnlab.core.number_text import counted
 from cnnlab.data import ImageSet
 from cnnlab.export.onnx_model import INPUT, answers, session
 from cnnlab.export.pictures import first_of
@@ -20,6 +22,9 @@ from cnnlab.objectives import Objective
 from cnnlab.runs.record import json_value
 
 CALIBRATED = 512
+"""Pictures that ranges are taken from: NVIDIA's guide to TensorRT has about 500 suffice for networks of ImageNet."""
+_FEW = 100
+"""The least that TensorFlow's guide to post-training quantization advises, which has 100 to 500."""
 _BATCH = 64
 _KINDS = ("Conv", "Gemm", "MatMul")
 _OF_RESIZING = 2
@@ -72,8 +77,16 @@ def quantized(proto: Any, pixels: Tensor, *, any_size: bool, path: Path) -> Any:
 
 
 def calibration_pictures(images: ImageSet) -> Tensor:
-    """The first 512 pictures of a set, or all where there are fewer."""
-    return first_of(images, CALIBRATED)
+    """The first 512 pictures of a set, or all where there are fewer; of fewer than 100 with a warning."""
+    pixels = first_of(images, CALIBRATED)
+    if len(pixels) < _FEW:
+        warn(
+            f"the ranges of 8 bits are from {counted(len(pixels), 'picture')}, all that there are for validation; "
+            "100 to 500 are advised (TensorFlow's guide to post-training quantization; NVIDIA's to TensorRT: about "
+            "500). What lies beyond the ranges is cut off, so compare the scores on another split, or train with more "
+            "pictures for validation."
+        )
+    return pixels
 
 
 def scores_of(proto: Any, images: ImageSet, targets: dict[str, Tensor], objective: Objective) -> dict[str, Any]:
