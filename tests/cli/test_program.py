@@ -127,3 +127,19 @@ def test_the_installed_command_asks_for_large_pages_unless_told(
     monkeypatch.setattr(os, "environ", dict(os.environ))
     cli.main()
     assert seen == [given or "1"]
+
+
+def test_ctrl_c_while_the_program_itself_is_read_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cnnlab import cli
+
+    def interrupted(prog_name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cnnlab.cli.app.app", interrupted)
+    # What is set here goes away with the test.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 130 and capsys.readouterr().err == "cnnlab: stopped.\n"

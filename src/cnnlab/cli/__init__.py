@@ -18,6 +18,18 @@ def main() -> None:
 
         answer(asking)
         return
+    try:
+        _run()
+    except KeyboardInterrupt:
+        # Before a command began, while the program itself was read; later ones are told by what they stop.
+        sys.stderr.write("cnnlab: stopped.\n")
+        sys.exit(130)
+    finally:
+        # All of it goes with the process; to look through it for garbage before takes longer than many a command.
+        gc.freeze()
+
+
+def _run() -> None:
     from cnnlab.cli.app import app
     from cnnlab.core.memory import LARGE_PAGES
 
@@ -27,8 +39,4 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal cannot show is no reason to stop.
             stream.reconfigure(errors="replace")
-    try:
-        app(prog_name="cnnlab")
-    finally:
-        # All of it goes with the process; to look through it for garbage before takes longer than many a command.
-        gc.freeze()
+    app(prog_name="cnnlab")
