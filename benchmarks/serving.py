@@ -4,10 +4,12 @@
     python benchmarks/serving.py --minutes 10
 
 The first asks ``cnnlab serve`` and a plain FastAPI with the same network for what is in a PNG of 32×32, with 1 to 64
-clients that each ask again when they were answered, and takes eight minutes. The second asks ``cnnlab serve`` for so
-long, hostile requests among the others, and watches its memory. Servers and clients share the cores of the machine.
-Writes ``serving-KIND.json`` or ``serving-memory-KIND.json`` and the page beside it under ``benchmarks/results``, where
-KIND is the processor's.
+clients that each ask again when they were answered. All servers of a network are up at once and take turns, after each
+was warmed up and all were seen to say the same; figures are medians over the turns. Ten minutes. The second asks
+``cnnlab serve`` for so long, hostile requests among the others, and watches its memory. Servers and clients share the
+cores of the machine, and threads are as many as there are cores, whatever ``OMP_NUM_THREADS`` says. Each turn is kept
+in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``serving-KIND.json`` or
+``serving-memory-KIND.json`` and the page beside it under ``benchmarks/results``, where KIND is the processor's.
 """
 
 import argparse
@@ -15,21 +17,27 @@ import base64
 import io
 import json
 import os
+import platform
 import re
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import machine
 import numpy as np
+from kept import Kept
 from PIL import Image
 from result_files import write_results
 
@@ -40,6 +48,19 @@ MODELS = ("cnn", "vgg-like")
 _LOAD = HERE / "load"
 _VERSIONS = "cnnlab", "torch", "fastapi", "uvicorn", "h11", "pillow"
 _HOSTILE_EVERY = 7
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+PICTURES, WARM_UP, SAME = 16, 2.0, 1e-3
+"""How many there are, seconds before the clock starts, and how far servers' confidences may be apart."""
+MOST_GROWTH = 16.0
+"""MiB that a server may hold more at the end than after the first fifth."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A server, by its port, and the requests that it is sent."""
+
+    port: int
+    bodies: list[str]
 
 
 def trained(model: str, runs: Path) -> Any:
@@ -83,9 +104,14 @@ def tensors(port: int, name: str, number: int) -> str:
 
 
 @contextmanager
-def serving(command: list[str]) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
-    """A block in which a server answers: its process, its port, and what it calls itself."""
-    environment = {**os.environ, "CNNLAB_TOKEN": TOKEN}
+def serving(command: list[str], threads: int | None = None) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+    """A block in which a server answers: its process, its port, and what it calls itself.
+
+    :param threads: of the processor, for the libraries below torch, which only a variable tells all threads of.
+    """
+    environment = os.environ | {"CNNLAB_TOKEN": TOKEN}
+    if threads is not None:
+        environment["OMP_NUM_THREADS"] = str(threads)
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", *command], stdout=subprocess.PIPE, text=True, env=environment
     )
@@ -120,40 +146,95 @@ def batches(port: int) -> tuple[float, float]:
     return float(told["cnnlab_batch_pictures_sum"]), float(told["cnnlab_batch_pictures_count"])
 
 
-def measured(command: list[str], seconds: float, *, by_tensors: bool = False, is_ours: bool = True) -> Iterator[Any]:
-    """What each number of clients found of a server."""
-    with serving(command) as (_, port, name):
-        bodies = [tensors(port, name, n) if by_tensors else request(port, "/predict", png(n)) for n in range(16)]
-        load(port, 4, min(1.0, seconds), bodies)
-        for clients in CLIENTS:
-            before = batches(port) if is_ours else (0.0, 0.0)
-            found = load(port, clients, seconds, bodies)
-            if is_ours:
-                pictures, count = (now - then for now, then in zip(batches(port), before, strict=True))
-                found["pictures_a_batch"] = pictures / count
-            yield {"clients": clients, **found}
+@contextmanager
+def answering(run: Any) -> Iterator[dict[str, Asked]]:
+    """A block in which all servers of one network are up; those that nobody asks do nothing."""
+    folder, threads = str(run.folder), run.info["execution"]["threads"]
+    ours, plain = ["-m", "cnnlab", "serve", folder, "--port", "0", "--quiet"], str(_LOAD / "plain_fastapi.py")
+    commands: dict[str, tuple[list[str], int | None]] = {
+        "cnnlab": (ours, None),
+        "cnnlab, one at a time": ([*ours, "--max-batch", "1"], None),
+        "cnnlab, batches filled": ([*ours, "--max-batch", "8", "--fill-batches"], None),
+        "plain FastAPI": ([plain, folder, str(threads)], threads),
+        "plain FastAPI, a thread a picture": ([plain, folder, "1"], 1),
+    }
+    with ExitStack() as up:
+        found = {}
+        for label, (command, limit) in commands.items():
+            _, port, name = up.enter_context(serving(command, limit))
+            found[label] = Asked(port, [request(port, "/predict", png(n)) for n in range(PICTURES)])
+            if label == "cnnlab":
+                bodies = [tensors(port, name, n) for n in range(PICTURES)]
+                found["cnnlab, tensors as bytes"] = Asked(port, bodies)
+        check_answers(found)
+        for each in found.values():
+            # As many at once as there will be, so that kernels for batches of all sizes are at hand.
+            load(each.port, max(CLIENTS), WARM_UP, each.bodies)
+        yield found
 
 
-def measure(seconds: float) -> list[dict[str, Any]]:
-    """All servers, one after another, of each model."""
-    found = []
+def check_answers(servers: dict[str, Asked]) -> None:
+    """Ends the benchmark where two servers do not say the same of a picture."""
+    for number in range(PICTURES):
+        said = {label: confidence(each.port, png(number)) for label, each in servers.items()}
+        if max(said.values()) - min(said.values()) > SAME:
+            sys.exit(f"servers are not of the same network: of picture {number} they are as sure as {said}.")
+
+
+def confidence(port: int, body: bytes) -> float:
+    """How sure a server is of a picture."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "image/png"}
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, headers)
+    return float(json.load(urllib.request.urlopen(asked))["confidence"])
+
+
+def turn(servers: dict[str, Asked], clients: int, seconds: float) -> dict[str, Any]:
+    """What so many clients find of each server, one server after another."""
+    found = {}
+    for label, each in servers.items():
+        is_ours = label.startswith("cnnlab")
+        before = batches(each.port) if is_ours else (0.0, 0.0)
+        found[label] = load(each.port, clients, seconds, each.bodies)
+        if is_ours:
+            pictures, count = (now - then for now, then in zip(batches(each.port), before, strict=True))
+            found[label]["pictures_a_batch"] = pictures / count
+    return found
+
+
+def measure(words: argparse.Namespace, kept: Kept) -> dict[str, Any]:
+    """All servers in turns, of each network by each number of clients; medians over the turns."""
+    rows, execution = [], {}
     with tempfile.TemporaryDirectory() as place:
         for model in MODELS:
             run = trained(model, Path(place) / "runs")
-            ours = ["-m", "cnnlab", "serve", str(run.folder), "--port", "0", "--quiet"]
-            plain = [str(_LOAD / "plain_fastapi.py"), str(run.folder), str(run.info["execution"]["threads"])]
-            servers: dict[str, Iterator[Any]] = {
-                "cnnlab": measured(ours, seconds),
-                "cnnlab, one at a time": measured([*ours, "--max-batch", "1"], seconds),
-                "cnnlab, batches filled": measured([*ours, "--max-batch", "8", "--fill-batches"], seconds),
-                "cnnlab, tensors as bytes": measured(ours, seconds, by_tensors=True),
-                "plain FastAPI": measured(plain, seconds, is_ours=False),
-            }
-            for server, each in servers.items():
-                for row in each:
-                    found.append({"model": model, "server": server, **row})
-                    print(f"  {model:9} {server:26} {row['clients']:3} {row['a_second']:8.1f}/s", file=sys.stderr)
-    return found
+            execution[model] = {key: run.info["execution"][key] for key in ("precision", "threads", "kernels")}
+            with answering(run) as servers:
+                for clients in CLIENTS:
+                    key = f"{model}, {clients} clients, {words.seconds:g} s, turn"
+                    one = partial(turn, servers, clients, words.seconds)
+                    turns = [kept.get(f"{key} {number}", one) for number in range(words.turns)]
+                    rows += [{"model": model, "clients": clients, **row} for row in medians(turns)]
+    return {"execution": execution, "measurements": rows}
+
+
+def medians(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of each server over the turns, with the least and most requests a second, and how many times the plain one's."""
+    rows = []
+    for label in turns[0]:
+        each = [found[label] for found in turns]
+        rates = [found["a_second"] for found in each]
+        codes: Counter[str] = Counter()
+        for found in each:
+            codes.update(found["codes"])
+        numbers = [key for key in each[0] if key not in ("codes", "requests")]
+        row = {key: statistics.median(found[key] for found in each) for key in numbers}
+        row |= {"low": min(rates), "high": max(rates), "turns": len(turns), "codes": dict(codes)}
+        row["of_plain"] = statistics.median(
+            found[label]["a_second"] / found["plain FastAPI"]["a_second"] for found in turns
+        )
+        rows.append({"server": label, **row})
+        print(f"  {label:34} {row['a_second']:8.1f}/s, {row['of_plain']:.2f} of the plain", file=sys.stderr)
+    return rows
 
 
 def resident(process: int) -> float:
@@ -186,9 +267,11 @@ def watch(minutes: float) -> dict[str, Any]:
 
             sampling = threading.Thread(target=sample)
             sampling.start()
-            found = load(port, 16, minutes * 60, mixed)
-            is_over.set()
-            sampling.join()
+            try:
+                found = load(port, 16, minutes * 60, mixed)
+            finally:
+                is_over.set()
+                sampling.join()
     return {"minutes": minutes, **found, "resident_mib": samples, **growth(samples)}
 
 
@@ -198,7 +281,15 @@ def growth(samples: list[tuple[float, float]]) -> dict[str, float]:
     quarter = max(1, len(late) // 4)
     slope = np.polyfit(late[:, 0], late[:, 1], 1)[0] * 3600 if len(late) > 1 else 0.0
     first, last = np.median(late[:quarter, 1]), np.median(late[-quarter:, 1])
-    return {"mib_an_hour": float(slope), "first_mib": float(first), "last_mib": float(last)}
+    grown = float(last - first)
+    return {
+        "mib_an_hour": float(slope),
+        "first_mib": float(first),
+        "last_mib": float(last),
+        "grown_mib": grown,
+        "most_mib": MOST_GROWTH,
+        "met": grown <= MOST_GROWTH,
+    }
 
 
 def page(record: dict[str, Any]) -> str:
@@ -206,25 +297,32 @@ def page(record: dict[str, Any]) -> str:
     lines = [*_head(record, "Requests on loopback")]
     lines += [
         "A picture of 32×32 in a PNG file each, by `POST /predict`; as tensors by the Open Inference Protocol where "
-        f"that is said. Clients ask again when they were answered, for {record['seconds']:g} seconds, and share the "
-        "cores with the server. The plain server computes each picture by itself in a pool of threads, with PyTorch's "
-        "kernels.",
+        "that is said. Clients ask again when they were answered, and share the cores with the server. Servers took "
+        f"turns: medians over {record['turns']} of {record['seconds']:g} seconds each. The plain server computes each "
+        "picture by itself in a pool of threads, with PyTorch's kernels, on as many threads of the processor as cnnlab "
+        "or on one; it asks for no token, and tells one class where cnnlab tells five.",
         "",
     ]
     for model in dict.fromkeys(row["model"] for row in record["measurements"]):
         lines += [
             f"## `{model}`",
             "",
-            "| server | clients | requests a second | p50, ms | p99, ms | pictures a batch |",
+            "By cnnlab with {kernels} kernels in {precision} on {threads} threads.".format(
+                **record["execution"][model]
+            ),
+            "",
+            "| server | clients | requests a second | slowest–fastest | of the plain one's "
+            "| p50, ms | p99, ms | pictures a batch |",
         ]
-        lines += ["| --- | --- | --- | --- | --- | --- |"]
+        lines += ["| --- | --- | --- | --- | --- | --- | --- | --- |"]
         for row in record["measurements"]:
             if row["model"] == model:
                 together = f"{row['pictures_a_batch']:.1f}" if "pictures_a_batch" in row else ""
                 failed = sum(count for code, count in row["codes"].items() if code != "200")
                 said = f" ({failed} refused)" if failed else ""
                 lines.append(
-                    f"| {row['server']} | {row['clients']} | {row['a_second']:,.0f}{said} | {1000 * row['p50']:.1f} "
+                    f"| {row['server']} | {row['clients']} | {row['a_second']:,.0f}{said} "
+                    f"| {row['low']:,.0f}–{row['high']:,.0f} | {row['of_plain']:.2f} | {1000 * row['p50']:.1f} "
                     f"| {1000 * row['p99']:.1f} | {together} |"
                 )
         lines.append("")
@@ -243,7 +341,8 @@ def memory_page(record: dict[str, Any]) -> str:
             "",
             f"After the first fifth of the time the process held {record['first_mib']:,.0f} MiB, at the end "
             f"{record['last_mib']:,.0f} MiB (medians of a fourth of the rest each); by the line through these samples "
-            f"that is {record['mib_an_hour']:+,.0f} MiB an hour.".replace("-", "−"),
+            f"that is {record['mib_an_hour']:+,.0f} MiB an hour.".replace("-", "−")
+            + f" At most {record['most_mib']:g} MiB more were to be held: {'met' if record['met'] else '**missed**'}.",
             "",
         ]
     )
@@ -261,18 +360,23 @@ def _head(record: dict[str, Any], title: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of each turn")
+    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--kept", type=Path, help="a file of measurements that a benchmark goes on from")
     parser.add_argument("--minutes", type=float, help="watch memory for so long, and measure nothing else")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     words = parser.parse_args()
     facts = machine.describe()
     record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": facts}
-    record["versions"] = {"cnnlab": "from its source"} | machine.versions(*_VERSIONS)
+    record["versions"] = {"Python": platform.python_version(), "cnnlab": "from its source"}
+    record["versions"] |= machine.versions(*_VERSIONS)
+    for name in _THREADS:
+        os.environ.pop(name, None)
     if words.minutes:
         record |= watch(words.minutes)
         write_results(words.results, f"serving-memory-{machine.kind(facts)}", record, memory_page(record))
     else:
-        record |= {"seconds": words.seconds, "measurements": measure(words.seconds)}
+        record |= {"seconds": words.seconds, "turns": words.turns, **measure(words, Kept(words.kept))}
         write_results(words.results, f"serving-{machine.kind(facts)}", record, page(record))
 
 

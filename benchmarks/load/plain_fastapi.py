@@ -22,8 +22,8 @@ import cnnlab
 
 
 def main() -> None:
-    run, threads = cnnlab.Run(Path(sys.argv[1])), int(sys.argv[2])
-    torch.set_num_threads(threads)
+    run, threads = cnnlab.Run(Path(sys.argv[1])), sys.argv[2]
+    torch.set_num_threads(int(threads))
     model = run.classifier().eval()
     names = model.classes["label"]
     app = FastAPI()
