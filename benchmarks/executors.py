@@ -7,18 +7,18 @@ one after another by one worker with one thread: the wall time of each less what
 that is once with the folder of runs seen from the node, and once with runs brought home. Executors take turns at blocks
 of trials, so that all see the same machine; workers are up before the clock starts.
 
-Then a fifth as many trials go to both nodes at once, as a study gives them out, first with nodes that are alike and
-then with one whose worker is stopped three quarters of the time. The figure is how many trials each node took, and the
-wall time beside that of giving each node half of them.
+Then a tenth as many trials go to both nodes at once, as a study gives them out, with nodes that are alike and with one
+whose worker is stopped three quarters of the time, in turns. The figures are how many trials each node took, and the
+wall time beside that of giving each node half of them: medians over three turns.
 
-Each block is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``executors.json`` under
-``benchmarks/results``. With 200 trials about a quarter of an hour on a machine of its own.
+Each block is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``executors.json`` and the
+page beside it under ``benchmarks/results``. With 200 trials about a quarter of an hour on a machine of its own.
 """
 
 import argparse
 import itertools
-import json
 import os
+import platform
 import signal
 import statistics
 import tempfile
@@ -32,9 +32,10 @@ from typing import Any
 
 import machine
 from kept import Kept
+from result_files import write_results
 
 HERE = Path(__file__).parent
-BLOCK = 50
+BLOCK, TURNS = 50, 3
 RECIPE: dict[str, Any] = {
     "data": "digits",
     "model": "cnn(layers=CPCP, filters=[16, 32], dense=[64])",
@@ -44,6 +45,7 @@ RECIPE: dict[str, Any] = {
     "workers": 1,
 }
 STOPPED, RUNNING = 0.3, 0.1
+ALIKE, SLOW = "nodes alike", "one node slow"
 
 
 @contextmanager
@@ -194,16 +196,29 @@ def shares(sets: Any, other: Any, words: argparse.Namespace, kept: Kept, folder:
     """What two nodes take of the trials of a study, alike and with one of them slow."""
     from cnnlab.studies import RayExecutor
 
-    trials = words.trials // 5
+    trials = max(2, words.trials // 10)
 
-    def taken(label: str, brake: Any) -> dict[str, Any]:
-        with RayExecutor(runs=folder / label, workers=2, sets=sets) as executor, brake:
+    def taken(label: str, turn: int) -> dict[str, Any]:
+        brake = slowed(other) if label == SLOW else nullcontext()
+        with RayExecutor(runs=folder / f"{label} {turn}", workers=2, sets=sets) as executor, brake:
             return both_nodes(executor, range(trials), words.epochs)
 
-    brakes = {"nodes alike": nullcontext(), "one node slow": slowed(other)}
+    found: dict[str, list[dict[str, Any]]] = {ALIKE: [], SLOW: []}
+    for turn, label in itertools.product(range(TURNS), found):
+        key = f"{label}, {trials} of {words.epochs} epochs, turn {turn}"
+        found[label].append(kept.get(key, partial(taken, label, turn)))
+    return {label: {**middle(each), "turns": each} for label, each in found.items()}
+
+
+def middle(turns: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians over the turns; what each node took with the one that took more first."""
+    shares = [sorted(turn["trials"].values(), reverse=True) for turn in turns]
     return {
-        label: kept.get(f"{label}, {trials} of {words.epochs} epochs", partial(taken, label, brake))
-        for label, brake in brakes.items()
+        "wall": statistics.median(turn["wall"] for turn in turns),
+        "wall_by_halves": statistics.median(turn["wall_by_halves"] for turn in turns),
+        "of_halves": statistics.median(turn["wall"] / turn["wall_by_halves"] for turn in turns),
+        # A node may be so slow that it took none.
+        "trials": [statistics.median(each[place] if place < len(each) else 0 for each in shares) for place in (0, 1)],
     }
 
 
@@ -214,18 +229,55 @@ def measure(words: argparse.Namespace, kept: Kept, folder: Path) -> dict[str, An
     from cnnlab.training.prepare import data_key
 
     sets = {data_key(Recipe.read(RECIPE)): load_data("digits")}
-    found: dict[str, Any] = {"machine": machine.describe(), "versions": machine.versions("ray", "torch")}
+    found: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": machine.describe()}
+    found["versions"] = {"Python": platform.python_version(), "cnnlab": "from its source"}
+    found["versions"] |= machine.versions("cnnlab", "ray", "torch")
     began = time.perf_counter()
     with cluster_of_two() as other:
         found["cluster_started_in"] = time.perf_counter() - began
         found |= {"beside_training": overheads(sets, words, kept, folder)}
         found |= {"two_nodes": shares(sets, other, words, kept, folder)}
-    for label, each in found["beside_training"].items():
-        print(f"{label}: {each['beside_each']:.3f} s beside {each['training_each']:.2f} s of training")
-    for label, each in found["two_nodes"].items():
-        taken = " and ".join(map(str, each["trials"].values()))
-        print(f"{label}: {taken} trials in {each['wall']:.1f} s; by halves {each['wall_by_halves']:.1f} s")
     return found
+
+
+def page(record: dict[str, Any]) -> str:
+    """The record as Markdown."""
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    lines = [
+        "# Trials by this machine's workers and on Ray",
+        "",
+        f"Measured {record['measured']} on {machine.sentence(record['machine'])}. {versions}. A Ray cluster of two nodes "
+        "on this machine.",
+        "",
+        "## Beside the training",
+        "",
+        "One worker with one thread, trial after trial; seconds of each, blocks of trials in turns.",
+        "",
+        "| by | trials | of a trial | of its training | beside it, median | mean | most |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for label, each in record["beside_training"].items():
+        lines.append(
+            f"| {label} | {each['trials']} | {each['wall_each']:.3f} | {each['training_each']:.3f} "
+            f"| {each['beside_median']:.3f} | {each['beside_each']:.3f} | {each['beside_most']:.3f} |"
+        )
+    lines += [
+        "",
+        "## Two nodes",
+        "",
+        f"As each becomes free. By halves is what it would take to give each half of the trials; medians over {TURNS} "
+        f"turns. The slow one is stopped for {STOPPED:g} of each {STOPPED + RUNNING:g} seconds.",
+        "",
+        "| nodes | trials of one | of the other | seconds | by halves | of that |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for label, each in record["two_nodes"].items():
+        one, other = each["trials"]
+        lines.append(
+            f"| {label} | {one:g} | {other:g} | {each['wall']:.1f} | {each['wall_by_halves']:.1f} "
+            f"| {each['of_halves']:.2f} |"
+        )
+    return "\n".join([*lines, ""])
 
 
 def main() -> None:
@@ -238,8 +290,7 @@ def main() -> None:
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         found = measure(words, Kept(words.kept), Path(name))
-    words.results.mkdir(parents=True, exist_ok=True)
-    (words.results / "executors.json").write_text(json.dumps(found, indent=2) + "\n")
+    write_results(words.results, "executors", found, page(found))
 
 
 if __name__ == "__main__":

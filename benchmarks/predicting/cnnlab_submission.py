@@ -61,6 +61,7 @@ def main() -> None:
         execution = {key: run.info["execution"][key] for key in ("precision", "threads", "kernels")}
         facts = {"pictures": written.predicted, "seconds": seconds, "processor_seconds": used}
         facts |= {"seconds_again": again, "peak_kib": peak}
+        facts["parameters"] = sum(weight.numel() for weight in run.classifier().parameters())
         print(json.dumps({**facts, "execution": execution, "alone": alone(run, folder)}))
 
 

@@ -1,11 +1,13 @@
 """Keras 3 on TensorFlow: ``predict`` over ``image_dataset_from_directory``, in an environment of its own.
 
 Told one JSON document, answers one. The clock runs from the call to the file that is there. In its favour it reads the
-size that the pictures have, and asks for no progress; all else is its default.
+size that the pictures have, asks for no progress, and scales pixels on several threads, ahead of the network; all else
+is its default.
 """
 
 import csv
 import json
+import math
 import os
 import resource
 import sys
@@ -17,6 +19,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
+import tensorflow
 from keras_fit import vgg_like
 
 
@@ -30,7 +33,8 @@ def main() -> None:
         folder, labels=None, image_size=(32, 32), batch_size=256, shuffle=False, verbose=False
     )
     names = [Path(path).stem for path in images.file_paths]
-    pixels = images.map(lambda batch: batch / 255)
+    ahead = tensorflow.data.AUTOTUNE
+    pixels = images.map(lambda batch: batch / 255, num_parallel_calls=ahead).prefetch(ahead)
     labels = model.predict(pixels, verbose=0).argmax(1)
     with open(job["out"], "w", newline="") as file:
         writer = csv.writer(file)
@@ -39,6 +43,7 @@ def main() -> None:
     seconds, used = time.perf_counter() - began, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     facts = {"pictures": len(names), "seconds": seconds, "processor_seconds": used, "peak_kib": peak}
+    facts["parameters"] = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     print(json.dumps(facts))
 
 
