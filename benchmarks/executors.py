@@ -11,8 +11,8 @@ Then a tenth as many trials go to both nodes at once, as a study gives them out,
 whose worker is stopped three quarters of the time, in turns. The figures are how many trials each node took, and the
 wall time beside that of giving each node half of them: medians over three turns.
 
-Each block is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``executors.json`` and the
-page beside it under ``benchmarks/results``. With 200 trials about a quarter of an hour on a machine of its own.
+Each block is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``executors.json`` and
+the page beside it under ``benchmarks/results``. With 200 trials about a quarter of an hour on a machine of its own.
 """
 
 import argparse
@@ -246,8 +246,8 @@ def page(record: dict[str, Any]) -> str:
     lines = [
         "# Trials by this machine's workers and on Ray",
         "",
-        f"Measured {record['measured']} on {machine.sentence(record['machine'])}. {versions}. A Ray cluster of two nodes "
-        "on this machine.",
+        f"Measured {record['measured']} on {machine.sentence(record['machine'])}. {versions}. A Ray cluster of two "
+        "nodes on this machine.",
         "",
         "## Beside the training",
         "",
