@@ -104,7 +104,8 @@ Gpus = Annotated[
         "--gpus",
         metavar="SHARE",
         min=0,
-        help="GPUs of each worker on a cluster, or a share of one, such as 0.25; otherwise one where the run is of one.",
+        help="GPUs of each worker on a cluster, or a share of one, such as 0.25; otherwise one where the model is run "
+        "on a GPU.",
         show_default=False,
     ),
 ]
@@ -189,8 +190,8 @@ def _check_place(out: Path | None, on: str | None, **asked: object) -> None:
         raise UsageError(f"{' '.join(named)}: this is asked of a cluster. Name it, as in --on ray, or leave it out.")
     if on is not None and out is None:
         raise UsageError(
-            f"--on {on} has a cluster predict many pictures into a file. Name it, as in --out predictions.csv, or leave "
-            "--on out to have a few told here."
+            f"--on {on} has a cluster predict many pictures into a file. Name it, as in --out predictions.csv, or "
+            "leave --on out to have a few told here."
         )
 
 

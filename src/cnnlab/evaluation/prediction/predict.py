@@ -221,8 +221,8 @@ class _Reader:
             if bad and not self.skips:
                 named = first_few([str(item) for item in bad])
                 raise DataError(
-                    f"these files cannot be read as pictures: {named}. Put them right, or leave them out with --skip-bad "
-                    '(on_bad="skip" in Python).'
+                    f"these files cannot be read as pictures: {named}. Put them right, or leave them out with "
+                    '--skip-bad (on_bad="skip" in Python).'
                 )
             for item in bad:
                 warn(f"left out: {item}")
