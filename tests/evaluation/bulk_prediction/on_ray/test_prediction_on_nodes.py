@@ -3,7 +3,9 @@
 import io
 import pickle
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from greys import Nearest, classifier_of, png, zip_of
 from PIL import Image
 
 from cnnlab.core.clusters import packing
+from cnnlab.core.clusters.mailbox import packed
 from cnnlab.core.clusters.ray_cluster import Node
 from cnnlab.core.errors import CnnlabError, DataError, UsageError
 from cnnlab.data import find_images
@@ -48,8 +51,8 @@ def worker_for(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Makes a worker whose model comes from here, and which is sent no picture."""
     monkeypatch.setattr(picture_worker, "_ray", lambda: SimpleNamespace(get=lambda value: value))
 
-    def make(model: Any, *, seen: Sequence[Any] = ()) -> PictureWorker:
-        config = WorkerConfig(environment(), seen, White(), 1)
+    def make(model: Any, *, seen: Sequence[Any] = (), versions: Any = None) -> PictureWorker:
+        config = WorkerConfig(versions or environment(), seen, White(), 1)
         return PictureWorker("host/0123", config, packing.pack(model) if isinstance(model, Predictor) else model, None)
 
     return make
@@ -169,6 +172,60 @@ def test_a_node_without_the_device_or_the_code_of_a_model_is_named(worker_for: A
     assert problem.startswith("on host/0123: there is no device 'cudda'") and "--device" in problem
 
 
+class Cluster:
+    """Stands in for a connection and for Ray itself: a call is its own result."""
+
+    ray = property(lambda self: self)
+
+    def __init__(self, *answers: tuple[bytes | None, str | None]) -> None:
+        self.answers, self.ended = list(answers), 0
+        self.cloudpickle = pytest.importorskip("ray").cloudpickle
+
+    def answering(self) -> Any:
+        return nullcontext()
+
+    def actor(self, kind: type, *words: Any) -> Any:
+        told = SimpleNamespace(remote=lambda: self.answers.pop(0))
+        return SimpleNamespace(next=told, take=SimpleNamespace(remote=lambda timeout: []))
+
+    def put(self, value: Any) -> Any:
+        return value
+
+    get = put
+
+    def wait(self, calls: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+        return calls[:1], calls[1:]
+
+    def kill(self, actor: Any) -> None:
+        self.ended += 1
+
+
+def test_a_node_with_another_version_is_named_with_the_remedy_and_all_is_ended(
+    worker_for: Any, predictor: Predictor, tmp_path: Path
+) -> None:
+    worker = worker_for(predictor, versions={**environment(), "torch": "1.0.0"})
+    cluster = Cluster((packed(worker.answer(None)), None))
+    images = find_images([zip_of(tmp_path / "z.zip", 6)])
+    said = r"on host/0123: it has torch .*, and .* 1\.0\.0\. .*pip install torch==1\.0\.0\. What was predicted is kept"
+    with OutputsOnRay(cluster, images, predictor, 1, 1, 0) as source, pytest.raises(CnnlabError, match=said):
+        next(source.batches(0))
+    assert cluster.ended == 2
+
+
+def test_what_went_wrong_on_the_cluster_is_told_with_what_to_do(predictor: Predictor, tmp_path: Path) -> None:
+    cluster = Cluster((None, "the actor died."))
+    source = OutputsOnRay(cluster, find_images([zip_of(tmp_path / "z.zip", 6)]), predictor, 1, 1, 0)
+    with pytest.raises(CnnlabError, match=r"on the Ray cluster: the actor died\. What was predicted is kept"):
+        next(source.batches(0))
+
+
+def test_a_model_that_cannot_be_sent_is_refused(predictor: Predictor, tmp_path: Path) -> None:
+    predictor.classifier.network.lock = threading.Lock()
+    source = OutputsOnRay(Cluster(), find_images([zip_of(tmp_path / "z.zip", 6)]), predictor, 1, 1, 0)
+    with pytest.raises(UsageError, match=r"cannot be brought to other machines .*lock.* Leave on= out"):
+        next(source.batches(0))
+
+
 def test_a_node_without_cnnlab_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray")
     content = ray.cloudpickle.dumps(worker_class())
@@ -240,7 +297,7 @@ def test_the_model_is_run_on_gpus_where_that_is_asked_for() -> None:
 
 def test_a_gap_in_what_comes_back_is_no_result(predictor: Predictor, tmp_path: Path) -> None:
     images = find_images([zip_of(tmp_path / "z.zip", 6)])
-    source = OutputsOnRay(None, images, predictor, 1, 1, 0)
+    source = OutputsOnRay(Cluster(), images, predictor, 1, 1, 0)
     some = [BatchOutputs(start, start + 2, [start], np.zeros((1, 3), np.float32), []) for start in (0, 4)]
     source._answers = lambda start: iter([Answer(some)])
     batches = source.batches(0)
