@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,9 +24,10 @@ NODE = {"num_cpus": 1, "include_dashboard": False, "include_log_monitor": False}
 
 
 @contextmanager
-def ray_cluster(**environment: str) -> Iterator[Any]:
+def ray_cluster(*, settings: Mapping[str, int] | None = None, **environment: str) -> Iterator[Any]:
     """A cluster of one node, to which this process is connected, in a folder of its own.
 
+    :param settings: of Ray's own, for the whole cluster.
     :param environment: of its processes besides.
     """
     # Not in that of pytest: paths of sockets are short.
@@ -41,8 +42,7 @@ def ray_cluster(**environment: str) -> Iterator[Any]:
 
         # It takes seconds of the processor also without a dashboard, and nothing here asks it.
         patch.setattr("ray._private.node.Node.start_api_server", lambda *_, **__: None, raising=False)
-        quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
-        made = Cluster(True, head_node_args={**NODE, "no_monitor": True, "_system_config": quick})
+        made = Cluster(True, head_node_args={**NODE, "no_monitor": True, "_system_config": dict(settings or {})})
         try:
             # Before there is another node, which it might take for its own: it would go down with that.
             ray.init(made.address, log_to_driver=False, configure_logging=False)

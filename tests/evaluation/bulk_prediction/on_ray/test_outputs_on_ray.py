@@ -81,10 +81,14 @@ def test_after_the_asking_process_is_killed_a_node_that_sees_nothing_is_sent_the
     (tmp_path / "test" / f"{COUNT}.png").write_bytes(png(10)[:40])
     pictures, out, parts = tmp_path / "test", tmp_path / "s.csv", tmp_path.glob
     words = [sys.executable, "-c", _KILLED, str(pictures), str(out), str(tmp_path / "killed")]
-    process = subprocess.Popen(words, cwd=HERE, env={**os.environ, "RAY_ADDRESS": cluster.address})
+    said = tmp_path / "said"
+    with said.open("wb") as file:
+        process = subprocess.Popen(
+            words, cwd=HERE, env={**os.environ, "RAY_ADDRESS": cluster.address}, stdout=file, stderr=file
+        )
     deadline = time.monotonic() + PATIENCE
     while not any(parts(".s.csv.parts-*/*.safetensors")):
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.poll() is None and time.monotonic() < deadline, said.read_text()
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL and not out.exists()

@@ -28,7 +28,8 @@ EPOCHS, ENDLESS = 6, 99
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[dict[str, object]]:
     """The node that this process is connected to, and another, with a core for each."""
-    with ray_cluster() as made:
+    # So that it is soon noticed that one is gone.
+    with ray_cluster(settings={"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}) as made:
         yield {"here": made.head_node, "other": made.add_node(**NODE)}
 
 
