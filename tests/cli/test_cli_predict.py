@@ -46,6 +46,28 @@ def test_json_says_what_was_written(document: Callable[..., Any], trained: Run, 
     assert document(*words) == {**expected, "was_there": True}
 
 
+def test_a_damaged_picture_is_refused_with_the_option_that_leaves_it_out(
+    cnnlab: Callable[..., Any], trained: Run, pictures: Path
+) -> None:
+    (pictures / "2.png").write_bytes(b"none")
+    said = cnnlab("predict", "last", "test", "--out", "s.csv", exit_code=2).stderr
+    assert "2.png" in said and "--skip-bad" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--on", "ray"), "--on ray has a cluster predict many pictures into a file. Name it, as in --out predictions"),
+        (("--out", "s.csv", "--cpus", "2", "--workers", "2"), "--workers --cpus: this is asked of a cluster"),
+        (("--out", "s.csv", "--on", "slurm"), "on=slurm: pictures are spread over Ray clusters alone, by --on ray"),
+    ],
+)
+def test_what_is_asked_of_a_cluster_wants_one_and_a_file(
+    cnnlab: Callable[..., Any], trained: Run, words: tuple[str, ...], said: str
+) -> None:
+    assert said in " ".join(cnnlab("predict", "last", ".", *words, exit_code=2).stderr.split())
+
+
 @pytest.mark.parametrize(
     ("words", "option"),
     [

@@ -8,7 +8,11 @@ from typing import Any
 import documents
 import pytest
 from documents import blocks, commands, python_of
+from PIL import Image
 
+from cnnlab.evaluation.bulk_prediction import predict_to_file
+from cnnlab.evaluation.bulk_prediction.on_ray.outputs_on_ray import OnRay
+from cnnlab.evaluation.bulk_prediction.outputs_here import Here
 from cnnlab.studies import Cluster, Study, ThreadExecutor
 from cnnlab.studies.execution.clusters.choose import Cluster as Chosen
 
@@ -29,6 +33,23 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Cluster]:
     text = documents.read(PAGE)
     (content,) = (block.text for block in blocks(text) if block.language == "yaml")
     Path("widths.yaml").write_text(content, encoding="utf-8")
+    Path("test").mkdir()
+    for number in range(3):
+        Image.new("L", (8, 8), number * 90).save(f"test/{number}.png")
+    return found
+
+
+@pytest.fixture
+def predicted_on(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What was asked of clusters that predict."""
+    found: list[tuple[Any, ...]] = []
+
+    def place(*words: Any) -> Here:
+        OnRay(*words)
+        found.append(words)
+        return Here()
+
+    monkeypatch.setattr(predict_to_file, "OnRay", place)
     return found
 
 
@@ -39,7 +60,9 @@ def forget_a_run() -> None:
 
 
 @pytest.mark.slow(4)
-def test_what_is_typed_on_the_page_runs(asked: list[Cluster], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_typed_on_the_page_runs(
+    asked: list[Cluster], predicted_on: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = Study.run
 
     def run(study: Study, **words: Any) -> Any:
@@ -56,6 +79,7 @@ def test_what_is_typed_on_the_page_runs(asked: list[Cluster], monkeypatch: pytes
     assert {cluster.on for cluster in asked} == {"ray", "ray://HOST:10001", "slurm"}
     assert Cluster("ray", cpus=1, slurm={}) in asked
     assert Cluster("slurm", slurm={"partition": "gpu", "gres": "gpu:1", "time": 120}) in asked
+    assert predicted_on == [("ray", None, None, None), ("ray", 2, 1, None)]
     forget_a_run()
     for code in python_of(text):
         exec(compile(code, "scale.md", "exec"), {})

@@ -69,6 +69,46 @@ Like = Annotated[
         show_default=False,
     ),
 ]
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="PLACE",
+        help="Where --out is predicted other than here: ray, for the nodes of a Ray cluster, or ray://HOST:PORT.",
+        show_default=False,
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Workers at once on a cluster; otherwise as many as there is room for.",
+        show_default=False,
+    ),
+]
+Cpus = Annotated[
+    int | None,
+    typer.Option(
+        "--cpus",
+        metavar="N",
+        min=1,
+        help="Cores of each worker on a cluster; otherwise the threads of the run, or one.",
+        show_default=False,
+    ),
+]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus",
+        metavar="SHARE",
+        min=0,
+        help="GPUs of each worker on a cluster, or a share of one, such as 0.25; otherwise one where the model is run "
+        "on a GPU.",
+        show_default=False,
+    ),
+]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read, naming each, and go on.")]
 
 
@@ -81,6 +121,10 @@ def predict(
     probabilities: Probabilities = None,
     like: Like = None,
     skip_bad: SkipBad = False,
+    on: On = None,
+    workers: Workers = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     runs: Runs = None,
     device: Device = None,
     offline: Offline = False,
@@ -92,10 +136,13 @@ def predict(
     cnnlab predict last photos/ --out predictions.csv
 
     cnnlab predict last test/ --out submission.csv --format kaggle --like sampleSubmission.csv
+
+    cnnlab predict last test/ --out predictions.csv --on ray
     """
     from cnnlab.core.messages import quietly
 
     check_file(out, "predictions are written as CSV or Parquet", ".csv", ".txt", ".parquet")
+    _check_place(out, on, workers=workers, cpus=cpus, gpus=gpus)
     if out is None:
         _refuse_without_file(format=file_format, top=top, probabilities=probabilities, like=like)
     with quietly(quiet):
@@ -116,6 +163,10 @@ def predict(
                 like=like,
                 on_bad=on_bad,
                 device=device,
+                on=on,
+                workers=workers,
+                cpus=cpus,
+                gpus=gpus,
             )
         else:
             result = evaluation.predict(model, images, on_bad=on_bad, device=device)
@@ -131,6 +182,17 @@ def _refuse_without_file(**options: object) -> None:
     given = next((name for name, value in options.items() if value is not None), None)
     if given is not None:
         raise UsageError(f"--{given} says what a file looks like. Name it, as in --out submission.csv.")
+
+
+def _check_place(out: Path | None, on: str | None, **asked: object) -> None:
+    named = [f"--{name}" for name, value in asked.items() if value is not None]
+    if on is None and named:
+        raise UsageError(f"{' '.join(named)}: this is asked of a cluster. Name it, as in --on ray, or leave it out.")
+    if on is not None and out is None:
+        raise UsageError(
+            f"--on {on} has a cluster predict many pictures into a file. Name it, as in --out predictions.csv, or "
+            "leave --on out to have a few told here."
+        )
 
 
 def _tell(written: "PredictedFile", *, as_json: bool) -> None:

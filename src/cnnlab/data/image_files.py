@@ -14,7 +14,7 @@ from cnnlab.core.errors import DataError
 from cnnlab.core.files import user_path
 from cnnlab.core.messages import first_few, track, warn
 from cnnlab.core.threads import map_ahead
-from cnnlab.data.formats.archives import open_members
+from cnnlab.data.formats.archives import TarMembers, ZipMembers, open_members
 from cnnlab.data.formats.decode import Form, WhiteUnknownError
 from cnnlab.data.formats.folder_layout import images_among
 from cnnlab.data.formats.folders import read_file
@@ -82,6 +82,11 @@ class ImageFile:
     def file(self) -> Path:
         """The file on the disk that holds it."""
         return self.source.file(self.member)
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it lies in an archive, so that ``member`` and not the file is the picture."""
+        return isinstance(self.source, ZipMembers | TarMembers)
 
     def read(self) -> bytes:
         """Its bytes."""

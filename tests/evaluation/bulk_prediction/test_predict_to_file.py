@@ -124,8 +124,26 @@ def test_a_damaged_picture_is_left_out_when_asked_for_and_refused_again_when_not
         written = predict_to_file(classifier, folder, out, on_bad="skip")
     assert written.predicted == 1 and len(written.unreadable) == 1
     assert [row[1] for row in rows(out)[1:]] == ["dark"]
-    with pytest.raises(DataError, match=r"a\.png"):
+    with pytest.raises(DataError, match=r"a\.png.* leave them out with --skip-bad"):
         predict_to_file(classifier, folder, out)
+
+
+def test_a_damaged_picture_is_refused_with_what_can_be_done_about_it(
+    classifier: Classifier, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = write({"1.png": 250, "2.png": 10})
+    (folder / "1.png").write_bytes(b"none")
+    for refused in (
+        lambda: predict_to_file(classifier, folder, tmp_path / "p.csv"),
+        lambda: predict(classifier, folder),
+    ):
+        with pytest.raises(DataError, match=r'1\.png.* leave them out with --skip-bad \(on_bad="skip" in Python\)'):
+            refused()
+    # A sample has a row for each picture.
+    (tmp_path / "sample.csv").write_text("id,label\n1,dark\n2,dark\n")
+    with pytest.raises(DataError, match=r"1\.png.*the sample has a row for each") as said:
+        predict_to_file(classifier, folder, tmp_path / "s.csv", like=tmp_path / "sample.csv")
+    assert "--skip-bad" not in str(said.value)
 
 
 def test_parts_of_another_model_or_of_pictures_that_changed_do_not_count(

@@ -16,18 +16,20 @@ from cnnlab.core.errors import DataError, UsageError, suggestion
 from cnnlab.core.file_locks import only_writer
 from cnnlab.core.files import cache_folder, file_stamp, read_regular, replacing, storage_errors, user_path, write_text
 from cnnlab.core.lazy_imports import require
-from cnnlab.core.messages import first_few, note, warn
+from cnnlab.core.messages import note, warn
 from cnnlab.core.number_text import counted
 from cnnlab.data import ImageFile
 from cnnlab.data.formats.decode import WhiteUnknownError
 from cnnlab.data.given_images import is_given_in_memory, paths_of
-from cnnlab.evaluation.bulk_prediction.read_ahead import ReadAhead, Stretch
+from cnnlab.evaluation.bulk_prediction.on_ray.outputs_on_ray import OnRay
+from cnnlab.evaluation.bulk_prediction.outputs_here import Here, Place
+from cnnlab.evaluation.bulk_prediction.read_ahead import Stretch, said_of_unreadable
 from cnnlab.evaluation.bulk_prediction.stored_parts import StoredParts, digest_of
 from cnnlab.evaluation.bulk_prediction.tables import RowWriter, TableRows, check_options, submission
 from cnnlab.evaluation.prediction.open_model import open_model
 from cnnlab.evaluation.prediction.predict import append_csv, found_images, predicted_columns
-from cnnlab.evaluation.prediction.predictor import Predictor, predictor_of
-from cnnlab.models import OwnNetwork, Predictable, outputs_of, weights_digest
+from cnnlab.evaluation.prediction.predictor import Predictor
+from cnnlab.models import OwnNetwork, Predictable, weights_digest
 from cnnlab.runs import Run
 
 if TYPE_CHECKING:
@@ -37,6 +39,14 @@ FileFormat = Literal["table", "kaggle"]
 PARQUET = ".parquet"
 _SECONDS_FOR_THE_LOCK = 2.0
 _MOST_NOTE = 1 << 28
+_TO_SKIP = (
+    "Put them right and repeat the command, which goes on where it is, or leave them out with --skip-bad "
+    '(on_bad="skip" in Python).'
+)
+_FOR_A_SAMPLE = (
+    "Put them right and repeat the command, which goes on where it is: the sample has a row for each, so that none can "
+    "be left out."
+)
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,10 @@ def predict_to_file(
     device: str | None = None,
     network: OwnNetwork | None = None,
     offline: bool = False,
+    on: str | None = None,
+    workers: int | None = None,
+    cpus: int | None = None,
+    gpus: float | None = None,
 ) -> PredictedFile:
     """Predicts any number of pictures into one file, in little memory.
 
@@ -87,6 +101,10 @@ def predict_to_file(
     :param device: another device than the one that the run was trained on.
     :param network: the network of one's own that the run was trained on, or what makes it.
     :param offline: never tries the network for weights.
+    :param on: ``ray`` or ``ray://HOST:PORT`` for the nodes of a Ray cluster to predict; the file is the same.
+    :param workers: there, at once; by default as many as there is room for.
+    :param cpus: cores of each worker there; by default the threads that the run was trained with, or one.
+    :param gpus: of each worker there, where fractions share one; by default one where the model is run on a GPU.
     :raises DataError: naming what is missing, cannot be read, or does not go with the sample.
     :raises StorageError: when the file cannot be written, or another process is at it.
     """
@@ -95,20 +113,22 @@ def predict_to_file(
     paths = paths_of(images)
     if is_given_in_memory(paths):
         raise UsageError("pictures in memory are predicted by cnnlab.predict(…), and written by its save_csv.")
-    model = open_model(run, network=network, offline=offline)
-    predictor = predictor_of(model, device=device, network=network)
-    check_options(predictor, top, probabilities, is_submission=format == "kaggle")
-    found: Sequence[ImageFile] = found_images(paths)
-    if paths is images:
-        found = list({image.name: image for image in found}.values())
-    rows: RowWriter
-    if format == "kaggle":
-        found, rows = submission(found, predictor, top, probabilities, None if like is None else user_path(like))
-    else:
-        rows = TableRows(found, top, top == 1 if probabilities is None else probabilities)
-    job = _Job(out, found, predictor, rows, _key(model, predictor), skips=on_bad == "skip")
-    with only_writer(out, _SECONDS_FOR_THE_LOCK):
-        return job.known() or job.done()
+    with _place(on, workers=workers, cpus=cpus, gpus=gpus) as place:
+        model = open_model(run, network=network, offline=offline)
+        predictor = place.predictor(model, device=device, network=network)
+        check_options(predictor, top, probabilities, is_submission=format == "kaggle")
+        found: Sequence[ImageFile] = found_images(paths)
+        if paths is images:
+            found = list({image.name: image for image in found}.values())
+        rows: RowWriter
+        if format == "kaggle":
+            found, rows = submission(found, predictor, top, probabilities, None if like is None else user_path(like))
+        else:
+            rows = TableRows(found, top, top == 1 if probabilities is None else probabilities)
+        remedy = _FOR_A_SAMPLE if like is not None else _TO_SKIP
+        job = _Job(out, found, predictor, rows, _key(model, predictor), place, on_bad == "skip", remedy)
+        with only_writer(out, _SECONDS_FOR_THE_LOCK):
+            return job.known() or job.done()
 
 
 @dataclass
@@ -116,6 +136,8 @@ class _Job:
     """One file to be made.
 
     :param key: the digest of the model and of how it is run.
+    :param place: where that is done.
+    :param skips: whether pictures that cannot be read are left out; ``remedy`` what to do about them where not.
     """
 
     out: Path
@@ -123,7 +145,9 @@ class _Job:
     predictor: Predictor
     rows: RowWriter
     key: str
+    place: Place
     skips: bool
+    remedy: str
 
     def known(self) -> PredictedFile | None:
         """What there is to say of the file where it is there already, with all this in it."""
@@ -159,25 +183,26 @@ class _Job:
         """Tells what was predicted before."""
         parts.clear_leftovers()
         if parts.unreadable and not self.skips:
-            raise DataError(f"these files cannot be read as pictures: {first_few(parts.unreadable)}.")
+            raise DataError(said_of_unreadable(parts.unreadable, self.remedy))
         for text in parts.unreadable:
             warn(f"left out: {text}")
         if parts.end:
             note(f"{parts.end:,} of {counted(len(self.images), 'picture')} were predicted before; the rest follows.")
 
     def _predict(self, parts: StoredParts) -> None:
-        reader, predictor = ReadAhead(self.images, self.predictor.classifier), self.predictor
-        with predictor.placed() as placed, memory.kept_between_steps():
-            batches = reader.batches(parts.end)
+        if parts.end == len(self.images):
+            return
+        with self.place.outputs(self.images, self.predictor) as source:
+            batches = source.batches(parts.end)
             while parts.end < len(self.images):
-                stretch = Stretch(batches, self.skips)
+                stretch = Stretch(batches, self.skips, self.remedy)
                 try:
-                    outputs = outputs_of(placed, stretch, device=predictor.device, precision=predictor.precision)
+                    outputs = source.outputs(stretch)
                 except WhiteUnknownError:
-                    reader.tell_white()
-                    batches = reader.batches(parts.end)
+                    source.tell_white()
+                    batches = source.batches(parts.end)
                     continue
-                parts.add(outputs.numpy(), stretch.places, stretch.end, stretch.unreadable, by_all=reader.is_white_told)
+                parts.add(outputs.numpy(), stretch.places, stretch.end, stretch.unreadable, by_all=source.is_white_told)
 
     @cached_property
     def _content(self) -> str:
@@ -210,6 +235,20 @@ def _checked(
     if path.suffix.lower() == PARQUET:
         require("pyarrow", "writing Parquet", "parquet")
     return path, format or ("table" if like is None else "kaggle")
+
+
+def _place(on: str | None, *, workers: int | None, cpus: int | None, gpus: float | None) -> Place:
+    """Where pictures are predicted.
+
+    :raises UsageError: for what cannot be, or is asked of a cluster where none is named.
+    """
+    if on is not None:
+        return OnRay(on, workers, cpus, gpus)
+    asked = {"workers": workers, "cpus": cpus, "gpus": gpus}
+    named = [name for name, value in asked.items() if value is not None]
+    if named:
+        raise UsageError(f"{', '.join(named)}: this is asked of a cluster. Name it (on ray), or leave it out.")
+    return Here()
 
 
 def _key(model: Run | Predictable, predictor: Predictor) -> str:

@@ -219,7 +219,11 @@ class _Reader:
         for start in range(0, len(self.images), size):
             pixels, names, bad = reader.read(start, min(start + size, len(self.images)))
             if bad and not self.skips:
-                raise DataError(f"these files cannot be read as pictures: {first_few([str(item) for item in bad])}.")
+                named = first_few([str(item) for item in bad])
+                raise DataError(
+                    f"these files cannot be read as pictures: {named}. Put them right, or leave them out with "
+                    '--skip-bad (on_bad="skip" in Python).'
+                )
             for item in bad:
                 warn(f"left out: {item}")
             self.unreadable += map(str, bad)

@@ -70,6 +70,7 @@ def predictor_of(
     device: str | None = None,
     network: OwnNetwork | None = None,
     offline: bool = False,
+    elsewhere: bool = False,
 ) -> Predictor:
     """What a run or a model by itself is to be evaluated as.
 
@@ -81,25 +82,27 @@ def predictor_of(
     :param network: the network of one's own that the run was trained on, or what makes it, where this process does
         not know it.
     :param offline: never tries the network for weights.
+    :param elsewhere: whether the device is one of another machine, so that it is not looked for here.
     :raises ModelFileError: when the run has no classifier yet.
     :raises UsageError: for a device that is not there.
     """
     if isinstance(model, str | Path):
         model = open_model(model, network=network, offline=offline)
     if isinstance(model, Predictable):
-        return Predictor(model, "the classifier", {}, _checked(device or "cpu"))
+        return Predictor(model, "the classifier", {}, device if device and elsewhere else _checked(device or "cpu"))
     if not isinstance(model, Run):
         raise UsageError(f"a run or a classifier can be evaluated; got {type(model).__name__}.")
     execution = model.info.get("execution") or {}
     recorded = str(execution.get("device") or "cpu")
-    place = _checked(device) if device else _available(recorded, model)
+    place = (device if elsewhere else _checked(device)) if device else _available(recorded, model)
     same = torch.device(place).type == recorded.partition(":")[0]
+    precision = str(execution.get("precision") or "float32") if same else "float32"
     return Predictor(
         classifier=model.classifier(network=network),
         label=f"run {model.folder.name}",
         recipe=model.recipe,
         device=place,
-        precision=_precision(str(execution.get("precision") or "float32"), place, model) if same else "float32",
+        precision=precision if elsewhere else _precision(precision, place, model),
         threads=execution.get("threads") if same else None,
         kernels=_kernels(execution) if same else "torch",
     )

@@ -8,15 +8,16 @@ import sys
 import pytest
 import torch
 
+from cnnlab.core.clusters.mailbox import Mailbox
+from cnnlab.core.clusters.packing import unpack
+from cnnlab.core.clusters.ray_cluster import Node, RayCluster
 from cnnlab.core.errors import UsageError
 from cnnlab.data import load_data
 from cnnlab.runs import environment
+from cnnlab.runs.versions import what_differs
 from cnnlab.studies import Cluster, RayExecutor
-from cnnlab.studies.execution.clusters.mailbox import Mailbox
-from cnnlab.studies.execution.clusters.object_store import pack_dataset, unpack_dataset
-from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
+from cnnlab.studies.execution.clusters.object_store import pack_dataset
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe, sharing
-from cnnlab.studies.execution.clusters.versions import what_differs
 
 
 def test_a_data_set_is_the_same_after_the_object_store_and_its_pixels_lie_where_the_bytes_do():
@@ -24,7 +25,7 @@ def test_a_data_set_is_the_same_after_the_object_store_and_its_pixels_lie_where_
     content, arrays = pack_dataset(dataset)
     # What is pickled is short: the pixels are beside it.
     assert 4 * len(content) < dataset.train.pixels().nbytes < sum(array.nbytes for array in arrays)
-    other = unpack_dataset((content, arrays))
+    other = unpack((content, arrays))
     assert other.digest == dataset.digest and other.train.classes == dataset.train.classes
     for (split, ours), (same, theirs) in zip(dataset.parts(), other.parts(), strict=True):
         assert split == same and torch.equal(ours.pixels(), theirs.pixels())
@@ -49,7 +50,7 @@ def test_what_differs_between_machines_is_named_with_the_remedy(monkeypatch):
     assert what_differs({**here, "torch": f"{here['torch']}+cu126", "python": "3.0"}) is None
     assert "pip install torch==1.0.0" in what_differs({**here, "torch": "1.0.0"})
     assert "it has torch" in what_differs({**here, "torch": "1.0.0"})
-    monkeypatch.setattr("cnnlab.studies.execution.clusters.versions.environment", lambda: {**here, "torch": None})
+    monkeypatch.setattr("cnnlab.runs.versions.environment", lambda: {**here, "torch": None})
     assert what_differs(here).startswith("it has no torch, and the study ")
     monkeypatch.undo()
     assert "from the same sources" in what_differs({**here, "code": "0" * 64})
@@ -127,5 +128,5 @@ def test_what_cannot_be_brought_to_other_machines_is_refused(tmp_path, monkeypat
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"carrying trials out on a cluster needs ray.*pip install 'cnnlab\[ray\]'"):
+    with pytest.raises(UsageError, match=r"work on a Ray cluster needs ray.*pip install 'cnnlab\[ray\]'"):
         RayCluster()

@@ -1,9 +1,7 @@
 """Trainings on a Ray cluster of two nodes on this machine, one of which is killed."""
 
 import os
-import shutil
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ray_nodes import NODE, ray_cluster
 from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.runs import Run
@@ -24,44 +23,14 @@ pytestmark = [pytest.mark.slow(25), pytest.mark.filterwarnings("ignore")]
 # What a machine that is busy otherwise takes for what an idle one does in seconds.
 PATIENCE = 200.0
 EPOCHS, ENDLESS = 6, 99
-ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",
-    # A token would be written to the home folder.
-    "RAY_AUTH_MODE": "disabled",
-    # Where memory is short for reasons of others, nothing here is to be ended for it.
-    "RAY_memory_monitor_refresh_ms": "0",
-    "RAY_prestart_worker_first_driver": "0",
-    "RAY_enable_worker_prestart": "0",
-}
 
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[dict[str, object]]:
-    """The node that this process is connected to, and another, with a core for each; in folders of their own."""
-    # Not in that of pytest: paths of sockets are short.
-    folder = tempfile.mkdtemp(prefix="ray", dir="/tmp")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("RAY_")]:
-            patch.delenv(name)
-        for name, value in {**ENVIRONMENT, "RAY_TMPDIR": folder}.items():
-            patch.setenv(name, value)
-        import ray
-        from ray.cluster_utils import Cluster
-
-        # It takes seconds of the processor also without a dashboard, and nothing here asks it.
-        patch.setattr("ray._private.node.Node.start_api_server", lambda *_, **__: None, raising=False)
-        quick = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}
-        words = {"num_cpus": 1, "include_dashboard": False, "include_log_monitor": False}
-        made = Cluster(True, head_node_args={**words, "no_monitor": True, "_system_config": quick})
-        try:
-            # Before there is another node, which it might take for its own: it would go down with that.
-            ray.init(made.address, log_to_driver=False, configure_logging=False)
-            yield {"here": made.head_node, "other": made.add_node(**words)}
-        finally:
-            ray.shutdown()
-            made.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
+    """The node that this process is connected to, and another, with a core for each."""
+    # So that it is soon noticed that one is gone.
+    with ray_cluster(settings={"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}) as made:
+        yield {"here": made.head_node, "other": made.add_node(**NODE)}
 
 
 def kill(node) -> None:

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 import pytest
 from small_studies import BASE
 
+from cnnlab.core.clusters.mailbox import Mailbox, packed, unpacked
+from cnnlab.core.clusters.ray_cluster import Node, RayCluster
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
 from cnnlab.data import load_data
 from cnnlab.studies import RayExecutor
 from cnnlab.studies.execution.clusters import ray_executor
-from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
-from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
@@ -251,7 +251,7 @@ def test_a_cluster_that_answers_no_more_is_an_error_in_words(cluster, executor, 
         raise error
 
     monkeypatch.setattr(cluster, call, gone)
-    with pytest.raises(CnnlabError, match=r"the Ray cluster does not answer any more .* run the study again"):
+    with pytest.raises(CnnlabError, match=r"the Ray cluster does not answer any more .* run the same again"):
         executor.events(0)
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.clusters.ray_cluster import RAY, RAY_CLIENT, address_of, is_ray, load_ray
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.lazy_imports import require
 from cnnlab.data import Dataset
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
-from cnnlab.studies.execution.clusters.ray_cluster import load_ray
 from cnnlab.studies.python_objects import Parcel, parcels
 
-_RAY, _CLIENT, _SLURM = "ray", "ray://", "slurm"
-_PLACES = (_RAY, f"{_CLIENT}HOST:PORT", _SLURM)
+_SLURM = "slurm"
+_PLACES = (RAY, f"{RAY_CLIENT}HOST:PORT", _SLURM)
 
 
 @dataclass(frozen=True)
@@ -47,35 +47,34 @@ class Cluster:
         :param contents: what may name objects that were given in Python.
         :raises UsageError: where there is no such cluster.
         """
-        is_ray = self.on == _RAY or self.on.startswith(_CLIENT)
-        self._check(is_ray)
+        on_ray = is_ray(self.on)
+        self._check(on_ray)
         words: dict[str, Any] = {"runs": runs, "data_dir": data_dir, "offline": offline, "cpus": self.cpus}
-        words |= {"workers": workers, "objects": _sent(contents, is_ray)}
-        if is_ray:
+        words |= {"workers": workers, "objects": _sent(contents, on_ray)}
+        if on_ray:
             from cnnlab.studies.execution.clusters.ray_executor import RayExecutor
 
-            address = None if self.on == _RAY else self.on
-            return RayExecutor(**words, address=address, gpus=self.gpus, sets=sets)
+            return RayExecutor(**words, address=address_of(self.on), gpus=self.gpus, sets=sets)
         from cnnlab.studies.execution.clusters.slurm_executor import SlurmExecutor
 
         return SlurmExecutor(**words, options=self.slurm)
 
-    def _check(self, is_ray: bool) -> None:
-        if not is_ray and self.on != _SLURM:
+    def _check(self, on_ray: bool) -> None:
+        if not on_ray and self.on != _SLURM:
             raise UsageError(f"on={self.on}: there is no such place. {suggestion(self.on, _PLACES)}")
-        if is_ray and self.slurm:
+        if on_ray and self.slurm:
             options = " ".join(f"--{key}" for key in self.slurm)
             raise UsageError(f"{options}: this is asked of Slurm, with --on slurm. Leave it out for Ray.")
-        if not is_ray and self.gpus is not None:
+        if not on_ray and self.gpus is not None:
             raise UsageError("--gpus is asked of Ray. Ask Slurm for them by gres, as in --gres gpu:1.")
 
 
-def _sent(contents: Sequence[Any], is_ray: bool) -> Sequence[Parcel]:
+def _sent(contents: Sequence[Any], on_ray: bool) -> Sequence[Parcel]:
     """What was given in Python, with the code of what is defined in a script or a notebook, which no other machine has.
 
     :raises UsageError: where it cannot be brought to other machines.
     """
-    if is_ray:
+    if on_ray:
         pickler: Any = load_ray().cloudpickle
     else:
         pickler = require("cloudpickle", "carrying trials out with Slurm", "slurm")

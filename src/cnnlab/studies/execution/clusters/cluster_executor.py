@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cnnlab.core.clusters.ray_cluster import check_share
 from cnnlab.core.errors import UsageError
 from cnnlab.studies.execution.executor import Executor, TrialRequest
 
@@ -18,10 +19,7 @@ class ClusterExecutor(Executor):
     is_local = False
 
     def __init__(self, cpus: int | None = None, gpus: float | None = None, workers: int | None = None) -> None:
-        if cpus is not None and cpus < 1:
-            raise UsageError(f"cpus={cpus}: a training needs a core at least.")
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
-            raise UsageError(f"gpus={gpus:g}: name a share of one GPU, such as 0.25, or a whole number of them.")
+        check_share(cpus, gpus)
         self.cpus, self.gpus, self.workers = cpus, gpus, workers
         self._threads, self._device = 1, "cpu"
         self._waiting: list[TrialRequest] = []

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.clusters.mailbox import Mailbox, packed, unpacked
+from cnnlab.core.clusters.packing import Packed
+from cnnlab.core.clusters.ray_cluster import Node, RayCluster, said_of_no_room
 from cnnlab.core.errors import CnnlabError, RunBusyError, one_line
 from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset
 from cnnlab.runs import environment
 from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, check_one_device
-from cnnlab.studies.execution.clusters.mailbox import Mailbox, packed, unpacked
-from cnnlab.studies.execution.clusters.object_store import Packed, pack_dataset
-from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
+from cnnlab.studies.execution.clusters.object_store import pack_dataset
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
@@ -70,7 +71,7 @@ class RayExecutor(ClusterExecutor):
     not, they are trained on its own disk and brought home, each checkpoint once it is written. A training whose node is
     gone goes on elsewhere, from the last checkpoint that is at home.
 
-    :param address: of the cluster, as for :class:`~cnnlab.studies.execution.clusters.ray_cluster.RayCluster`.
+    :param address: of the cluster, as for :class:`~cnnlab.core.clusters.ray_cluster.RayCluster`.
     :param cpus: cores of each training; by default its threads.
     :param gpus: of each training, where fractions share one; by default one where trials are trained on a GPU.
     :param workers: trainings at once; by default as many as the nodes have room for.
@@ -247,8 +248,7 @@ class RayExecutor(ClusterExecutor):
     def _why_no_room(self) -> str:
         if self._unfit:
             return "; ".join(self._unfit.values())
-        gpu = f" and {self.share_of_gpu:g} of a GPU" if self.share_of_gpu else ""
-        return f"no node of the cluster has {self.cores} cores{gpu}. Ask for less (cpus, gpus), or add a node."
+        return said_of_no_room(self.cores, self.share_of_gpu)
 
     def _free(self, node: Node) -> _Worker | None:
         """An idle worker of the node; one that holds another share of it than is asked for now is ended."""

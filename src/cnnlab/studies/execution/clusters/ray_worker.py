@@ -20,16 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from cnnlab.core import memory
+from cnnlab.core.clusters import packing
+from cnnlab.core.clusters.mailbox import packed, unpacked
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, StorageError
 from cnnlab.core.messages import quietly
 from cnnlab.runs.environment import NODE
 from cnnlab.runs.lock import RunLock, is_locked
-from cnnlab.studies.execution.clusters.mailbox import packed, unpacked
-from cnnlab.studies.execution.clusters.object_store import unpack_dataset
+from cnnlab.runs.versions import what_differs
 from cnnlab.studies.execution.clusters.run_transport import RunsAway
 from cnnlab.studies.execution.clusters.shared_folder import Sharing, sharing
 from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
-from cnnlab.studies.execution.clusters.versions import what_differs
 from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, Stopped, TrialRequest
 from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
@@ -208,7 +208,7 @@ class TrialWorker:
 
     def _take_in(self, key: str | None, stored: list[Any]) -> None:
         if key is not None and key not in self._sets and stored:
-            self._sets[key] = unpack_dataset(_ray().get(stored[0]))
+            self._sets[key] = packing.unpack(_ray().get(stored[0]))
 
     def _answer(self) -> Any:
         answer = _ray().get(self._mailbox.answered.remote(self._worker))

@@ -144,7 +144,7 @@ def _become_a_node() -> None:
 
 
 def _unfit(config: JobConfig) -> str | None:
-    from cnnlab.studies.execution.clusters.versions import what_differs
+    from cnnlab.runs.versions import what_differs
 
     name, differs = os.environ[NODE], what_differs(config.versions)
     if differs is not None:

@@ -15,7 +15,7 @@ from cnnlab.core.errors import CnnlabError, UsageError, one_line
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.machine import usable_cores
 
-_CLIENT = "ray://"
+RAY, RAY_CLIENT = "ray", "ray://"
 _CLIENT_PORT = 10001
 _CONNECT_SECONDS = 5.0
 
@@ -33,7 +33,7 @@ class Node:
     gpus: float
 
     def room(self, cpus: float, gpus: float) -> int:
-        """How many trainings fit on it at once."""
+        """How many workers of so many cores and so much of a GPU fit on it at once."""
         most = int(self.cpus // cpus)
         if gpus:
             # Tenths do not add up in binary.
@@ -101,7 +101,7 @@ class RayCluster:
             where = f" at {self.address}" if self.address else ""
             raise CnnlabError(
                 f"the Ray cluster{where} does not answer any more ({one_line(error)}). What came home is kept: run "
-                "the study again once the cluster is there, and it goes on where it is."
+                "the same again once the cluster is there, and it goes on where it is."
             ) from error
 
     def close(self) -> None:
@@ -132,6 +132,34 @@ class RayCluster:
             self.ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **words)
 
 
+def is_ray(on: str) -> bool:
+    """Whether a place, as ``--on`` names it, is a Ray cluster."""
+    return on == RAY or on.startswith(RAY_CLIENT)
+
+
+def address_of(on: str) -> str | None:
+    """The address for :class:`RayCluster` of such a place."""
+    return None if on == RAY else on
+
+
+def check_share(cpus: int | None, gpus: float | None, of: str = "a training") -> None:
+    """Refuses what no worker can ask for.
+
+    :param of: what it does, for messages.
+    :raises UsageError: with what can be asked for.
+    """
+    if cpus is not None and cpus < 1:
+        raise UsageError(f"cpus={cpus}: {of} needs a core at least.")
+    if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+        raise UsageError(f"gpus={gpus:g}: name a share of one GPU, such as 0.25, or a whole number of them.")
+
+
+def said_of_no_room(cpus: float, gpus: float) -> str:
+    """Why nothing can be carried out where no node has that much."""
+    gpu = f" and {gpus:g} of a GPU" if gpus else ""
+    return f"no node of the cluster has {cpus:g} cores{gpu}. Ask for less (cpus, gpus), or add a node."
+
+
 def load_ray() -> Any:
     """The package.
 
@@ -143,7 +171,7 @@ def load_ray() -> Any:
     os.environ.setdefault("RAY_worker_niceness", "0")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return require("ray", "carrying trials out on a cluster")
+        return require("ray", "work on a Ray cluster")
 
 
 def node_name(host: str, key: str) -> str:
@@ -153,8 +181,8 @@ def node_name(host: str, key: str) -> str:
 
 def _knock(address: str) -> None:
     """Whether anybody listens there: Ray itself would try for a minute."""
-    host, _, port = address.removeprefix(_CLIENT).rpartition(":")
-    if not host and address.startswith(_CLIENT):
+    host, _, port = address.removeprefix(RAY_CLIENT).rpartition(":")
+    if not host and address.startswith(RAY_CLIENT):
         host, port = port, str(_CLIENT_PORT)
     if not host or not port.isdecimal():
         raise UsageError(f"{address} is no address of a Ray cluster. Write ray://HOST:{_CLIENT_PORT}")

@@ -1,0 +1,1 @@
+"""Predictions of many pictures by the nodes of a Ray cluster."""
