@@ -19,6 +19,7 @@ from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
+from cnnlab.studies.execution.clusters.trial_on_node import data_of
 from cnnlab.studies.execution.executor import (
     PACE_SECONDS,
     SAVE_SECONDS,
@@ -226,7 +227,7 @@ class RayExecutor(ClusterExecutor):
             nodes = [node for node in self._nodes() if node.room(self.cores, self.share_of_gpu)]
             if not nodes:
                 raise CnnlabError(f"no trial can be carried out: {self._why_no_room()}")
-            lacks = [self._lacking.get((node.key, _data_of(request))) for node in nodes]
+            lacks = [self._lacking.get((node.key, data_of(request))) for node in nodes]
             node = max(
                 (node for node, lack in zip(nodes, lacks, strict=True) if lack is None), key=self._room, default=None
             )
@@ -427,7 +428,7 @@ class RayExecutor(ClusterExecutor):
             warn(f"{reason.rstrip('.')}. No trial is given to that node.")
 
     def _note_lack(self, node: Node, request: TrialRequest, reason: str) -> None:
-        key = (node.key, _data_of(request))
+        key = (node.key, data_of(request))
         if key not in self._lacking:
             self._lacking[key] = f"on {node.name}: {reason.rstrip('.')}"
             warn(
@@ -451,11 +452,6 @@ class RayExecutor(ClusterExecutor):
             self._waiting.remove(request)
             reason = f"it went from one node to the next {_MOST_MOVES} times, and came to an end on none"
             self._told.append(Failed(request.number, "crash", reason))
-
-
-def _data_of(request: TrialRequest) -> str:
-    """By which it is told apart from other data in what nodes lack, whatever is drawn of it."""
-    return str(request.recipe.get("data"))
 
 
 def _failed(number: int, error: CnnlabError) -> Failed:

@@ -21,22 +21,18 @@ from typing import Any
 
 from cnnlab.core import memory
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, StorageError
-from cnnlab.core.messages import quietly
 from cnnlab.runs.environment import NODE
 from cnnlab.runs.lock import RunLock, is_locked
 from cnnlab.studies.execution.clusters.mailbox import packed, unpacked
 from cnnlab.studies.execution.clusters.object_store import unpack_dataset
 from cnnlab.studies.execution.clusters.run_transport import RunsAway
 from cnnlab.studies.execution.clusters.shared_folder import Sharing, sharing
-from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
+from cnnlab.studies.execution.clusters.trial_on_node import lack_of_data, run_trial_on
 from cnnlab.studies.execution.clusters.versions import what_differs
 from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, Stopped, TrialRequest
 from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.python_objects import unpack
-from cnnlab.training import Recipe
-from cnnlab.training.prepare import load_dataset
-from cnnlab.training.recipe_specs import GivenInPython
 
 _LOOK_SECONDS = 0.5
 _SCRATCH = "cnnlab-ray-"
@@ -91,7 +87,8 @@ class TrialWorker:
         try:
             if not self._is_closing:
                 self._take_in(key, stored)
-                lack = self._lack_of_data(request.recipe)
+                words: dict[str, Any] = {"data_dir": self.config.data_dir, "offline": self.config.offline}
+                lack = lack_of_data(request.recipe, datasets=self._sets, **words)
                 if lack is None:
                     self._train(request)
                 else:
@@ -189,22 +186,6 @@ class TrialWorker:
     def _send(self, away: RunsAway, *, is_last: bool = False) -> None:
         with away.sending(is_last=is_last) as shipment:
             self._put("files", shipment)
-
-    def _lack_of_data(self, recipe: Mapping[str, Any]) -> str | None:
-        """Why this node cannot load the data of a recipe, as the study could at home; None where it can."""
-        try:
-            read = Recipe.read(recipe)
-        except CnnlabError:
-            # Of what its code lacks the training tells.
-            return None
-        if isinstance(read.data.parsed, GivenInPython):
-            return None
-        try:
-            with quietly():
-                load_dataset(read, data_dir=self.config.data_dir, offline=self.config.offline, datasets=self._sets)
-        except (OSError, CnnlabError) as error:
-            return str(error)
-        return None
 
     def _take_in(self, key: str | None, stored: list[Any]) -> None:
         if key is not None and key not in self._sets and stored:
