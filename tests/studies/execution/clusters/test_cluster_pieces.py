@@ -96,18 +96,22 @@ def test_a_place_that_is_none_is_refused(tmp_path):
 def test_a_mailbox_gives_out_what_is_there_without_a_wait_and_each_answer_to_its_worker():
     async def exchange():
         mailbox = Mailbox()
-        await mailbox.put(b"first")
-        await mailbox.put(b"second")
+        await mailbox.put(b"first", [])
+        await mailbox.put(b"second", ["large"])
         told = [await mailbox.take(0.0), await mailbox.take(0.0)]
         # One that is gone waits for ever, at the request that another is at now.
         gone = asyncio.ensure_future(mailbox.answered(0))
         await asyncio.sleep(0)
-        await mailbox.answer(1, b"go on")
+        await mailbox.answer(1, b"go on", [])
         answered = await mailbox.answered(1)
         await mailbox.close()
         return told, answered, await gone
 
-    assert asyncio.run(exchange()) == ([[b"first", b"second"], []], b"go on", None)
+    assert asyncio.run(exchange()) == (
+        [[(b"first", []), (b"second", ["large"])], []],
+        (b"go on", []),
+        None,
+    )
 
 
 def test_a_cluster_that_ray_address_names_is_gone_to_or_said_to_be_missing(monkeypatch):

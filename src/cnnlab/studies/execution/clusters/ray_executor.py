@@ -146,7 +146,7 @@ class RayExecutor(ClusterExecutor):
             if worker.request is not None and worker.request.number == number:
                 worker.is_to_stop = not go_on
                 with self.cluster.answering():
-                    self._mailbox.answer.remote(worker.number, packed(go_on))
+                    self._mailbox.answer.remote(worker.number, packed(go_on), [])
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed by one worker, which stands for all: nodes of a cluster are taken to be alike."""
@@ -301,10 +301,11 @@ class RayExecutor(ClusterExecutor):
         return "cuda" if any(node.gpus for node in self._nodes()) else "cpu"
 
     def _hear_all(self, timeout: float) -> None:
-        for message in self.cluster.ray.get(self._mailbox.take.remote(timeout)):
-            self._hear(*unpacked(message))
+        for message, stored in self.cluster.ray.get(self._mailbox.take.remote(timeout)):
+            number, word, content = unpacked(message)
+            self._hear(number, word, content, stored)
 
-    def _hear(self, number: int, word: str, content: Any) -> None:
+    def _hear(self, number: int, word: str, content: Any, stored: Sequence[Any]) -> None:
         """Heeds what a worker told, unless it was given up: another one is at its request then."""
         worker = next((each for each in self._workers if each.number == number), None)
         if worker is None:
@@ -316,7 +317,7 @@ class RayExecutor(ClusterExecutor):
         elif word == "event":
             self._pass_on(worker, content)
         elif word == "files":
-            self._take_home(worker, worker.request.number, content)
+            self._take_home(worker, worker.request, stored[0])
         elif word == "wants":
             self._send_out(worker, worker.request)
         elif word == "refused":
@@ -342,17 +343,25 @@ class RayExecutor(ClusterExecutor):
         try:
             shipment = home.shipment()
         except CnnlabError as error:
-            self._mailbox.answer.remote(worker.number, packed(None))
+            self._mailbox.answer.remote(worker.number, packed(None), [])
             self._pass_on(worker, _failed(request.number, error))
             return
-        self._mailbox.answer.remote(worker.number, packed(shipment))
+        self._mailbox.answer.remote(worker.number, packed(True), [self.cluster.ray.put(shipment)])
 
-    def _take_home(self, worker: _Worker, number: int, shipment: Shipment) -> None:
+    def _take_home(self, worker: _Worker, request: TrialRequest, stored: Any) -> None:
         try:
-            self._at_home[number].take(shipment)
+            shipment: Shipment = self.cluster.ray.get(stored)
+        except self.cluster.ray.exceptions.ObjectLostError:
+            # It lay with the worker, which has died. What was told after it does not count without it.
+            note(f"A worker on {worker.node.name} died with files on their way; its trial goes on from those before.")
+            self._end(worker)
+            self._move(worker)
+            return
+        try:
+            self._at_home[request.number].take(shipment)
         except CnnlabError as error:
             # It trains what nobody takes any more.
-            self._give_up(worker, _failed(number, error))
+            self._give_up(worker, _failed(request.number, error))
 
     def _release(self, number: int) -> None:
         home = self._at_home.pop(number, None)

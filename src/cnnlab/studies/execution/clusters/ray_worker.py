@@ -1,9 +1,10 @@
 """A worker on a node of a Ray cluster: an actor that trains one request after another.
 
 It leaves with the mailbox its own number, a word, and what belongs to that, in order: ``("event", event)``;
-``("files", shipment)`` where the folder of runs is not seen from its node; ``("wants", None)`` where it waits for the
-files to go on with, by an answer; ``("up", None)`` once it is there; ``("refused", reason)`` where its node is not fit
-for the study; and ``("lacks", reason)`` where it cannot load the data of the training.
+``("files", None)``, with a shipment in the object store, where the folder of runs is not seen from its node;
+``("wants", None)`` where it waits for the files to go on with, by an answer; ``("up", None)`` once it is there;
+``("refused", reason)`` where its node is not fit for the study; and ``("lacks", reason)`` where it cannot load the data
+of the training.
 """
 
 import os
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,7 +186,7 @@ class TrialWorker:
 
     def _send(self, away: RunsAway, *, is_last: bool = False) -> None:
         with away.sending(is_last=is_last) as shipment:
-            self._put("files", shipment)
+            self._put("files", None, [_ray().put(shipment)])
 
     def _take_in(self, key: str | None, stored: list[Any]) -> None:
         if key is not None and key not in self._sets and stored:
@@ -193,11 +194,14 @@ class TrialWorker:
 
     def _answer(self) -> Any:
         answer = _ray().get(self._mailbox.answered.remote(self._worker))
-        return None if answer is None else unpacked(answer)
+        if answer is None:
+            return None
+        word, stored = answer
+        return _ray().get(stored[0]) if stored else unpacked(word)
 
-    def _put(self, word: str, content: Any) -> None:
+    def _put(self, word: str, content: Any, stored: Sequence[Any] = ()) -> None:
         # Waited for, so that a slow way home holds up what would follow, and nothing piles up.
-        _ray().get(self._mailbox.put.remote(packed((self._worker, word, content))))
+        _ray().get(self._mailbox.put.remote(packed((self._worker, word, content)), list(stored)))
 
     def _stop_when_closing(self) -> None:
         with suppress(Exception):
