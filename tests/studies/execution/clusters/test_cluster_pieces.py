@@ -7,16 +7,18 @@ import sys
 
 import pytest
 import torch
+from small_studies import run_here, study_of
 
 from cnnlab.core.errors import UsageError
 from cnnlab.data import load_data
 from cnnlab.runs import environment
-from cnnlab.studies import Cluster, RayExecutor
+from cnnlab.studies import Cluster, RayExecutor, Study
 from cnnlab.studies.execution.clusters.mailbox import Mailbox
 from cnnlab.studies.execution.clusters.object_store import pack_dataset, unpack_dataset
 from cnnlab.studies.execution.clusters.ray_cluster import Node, RayCluster
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe, sharing
 from cnnlab.studies.execution.clusters.versions import what_differs
+from cnnlab.studies.record import StudyRecord
 
 
 def test_a_data_set_is_the_same_after_the_object_store_and_its_pixels_lie_where_the_bytes_do():
@@ -127,6 +129,39 @@ def test_what_cannot_be_brought_to_other_machines_is_refused(tmp_path, monkeypat
     monkeypatch.setattr("cnnlab.studies.execution.clusters.choose.parcels", lambda *contents, dump: None)
     with pytest.raises(UsageError, match="Put it into a module that they can import"):
         Cluster("slurm").executor(contents=({},), **words)
+
+
+@pytest.mark.parametrize("place", ["ray", "slurm", "kubernetes"])
+@pytest.mark.parametrize("is_first_of_all", [True, False])
+def test_a_study_refused_for_want_of_a_cluster_leaves_no_folder(tmp_path, monkeypatch, place, is_first_of_all):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    runs = tmp_path / "some" / "runs"
+    if not is_first_of_all:
+        (runs / "studies" / "other").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError):
+        Study(study_of(), runs=runs).run(on=place)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_study_that_was_run_before_is_kept_where_it_is_refused(tmp_path):
+    run_here(Study(study_of(), runs=tmp_path))
+    before = sorted((tmp_path / "studies").rglob("*"))
+    with pytest.raises(UsageError):
+        Study(study_of(repeats=2), runs=tmp_path).run(on="kubernetes")
+    assert sorted((tmp_path / "studies").rglob("*")) == before
+
+
+def test_a_study_that_another_process_joined_is_kept_where_it_is_refused(tmp_path):
+    file = Study(study_of(), runs=tmp_path).file
+    first, second = StudyRecord(tmp_path / "small"), StudyRecord(tmp_path / "small")
+    assert not first.hold(file) and second.hold(file)
+    first.forget_if_new()
+    first.release()
+    second.save()
+    assert {"study.yaml", "state.json"} <= {path.name for path in (tmp_path / "small").iterdir()}
+    second.release()
 
 
 def test_without_ray_it_is_said_what_to_install(monkeypatch):

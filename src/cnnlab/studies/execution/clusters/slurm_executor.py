@@ -290,7 +290,7 @@ class SlurmExecutor(ClusterExecutor):
             )
         except NameError as error:
             raise ClusterRefusedError(
-                f"{', '.join(own)}: not all of these are options of sbatch. {one_line(error)}"
+                f"{', '.join(self._options)}: not all of these are options of sbatch. {one_line(error)}"
             ) from error
         return queue
 
