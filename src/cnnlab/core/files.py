@@ -227,7 +227,7 @@ def clear_leftovers(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Replaces the file at ``path`` whole."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)

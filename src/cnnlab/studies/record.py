@@ -13,6 +13,7 @@ import json
 import platform
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 STATE = "state.json"
 RESULT = "result.json"
+_TURN = ".turn"
 _FORMAT = 1
 _MOST_BYTES = 1 << 30
 _TURN_SECONDS = 60.0
@@ -53,9 +55,11 @@ class StudyRecord:
         self._since = time.monotonic()
         self._before = deepcopy(self.state)
         self._is_shared = False
+        # Folders that were missing, the innermost first.
+        self._made: list[Path] = []
         self._lock = FileLock(folder / LOCK, thread_local=False)
         # Held while the state is read and written, by one process at a time.
-        self._turn = FileLock(folder / ".turn", timeout=_TURN_SECONDS, thread_local=False)
+        self._turn = FileLock(folder / _TURN, timeout=_TURN_SECONDS, thread_local=False)
 
     @property
     def execution(self) -> dict[str, Any]:
@@ -111,6 +115,7 @@ class StudyRecord:
         :param file: what is to be run, where it may be run by several processes at once; it is written down.
         :raises RunBusyError: when another process is at work on it, and this one cannot join.
         """
+        self._made = [folder for folder in (self.folder, *self.folder.parents) if not folder.exists()]
         make_folder(self.folder)
         self._check_locks()
         with storage_errors(self.folder), self._turn:
@@ -127,8 +132,25 @@ class StudyRecord:
             self._before, self._is_shared = deepcopy(self.state), file is not None
             if file is not None:
                 self.write_study(file)
+            if not is_first:
+                # By this the one that made the folder sees that it is not to be removed.
+                self.state = {"format": _FORMAT, "started": now(), **self.state}
+                self._write()
         self._since = time.monotonic()
         return not is_first
+
+    def forget_if_new(self) -> None:
+        """Removes the folders that :meth:`hold` made, where nothing came of the study: it was refused."""
+        if not self._made:
+            return
+        with storage_errors(self.folder), self._turn:
+            if not (self.folder / STATE).exists():
+                for name in (STUDY, OWNER, LOCK, _TURN):
+                    with suppress(OSError):
+                        (self.folder / name).unlink()
+                for folder in self._made:
+                    with suppress(OSError):
+                        folder.rmdir()
 
     def release(self) -> None:
         """Gives the study free."""

@@ -20,7 +20,7 @@ from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.clusters.choose import Cluster
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, ClusterRefusedError
 from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
 from cnnlab.studies.execution.process_executor import ProcessExecutor
@@ -165,6 +165,9 @@ class Study:
         except KeyboardInterrupt:
             self._take_up_looks()
             self._conclude()
+            raise
+        except CnnlabError:
+            self.record.forget_if_new()
             raise
         finally:
             self.record.release()
@@ -427,6 +430,8 @@ class Study:
                 choices = parallelism_choices(example.recipe, left, workers)
             try:
                 execution = choose_parallelism(executor, example.recipe, choices)
+            except ClusterRefusedError:
+                raise
             except CnnlabError as error:
                 # One setting that cannot be trained is no reason to train none; its trials will say the same.
                 if place == len(examples) - 1:

@@ -1,13 +1,16 @@
 """Where workers of a Ray cluster leave what happened, and find what they are to do: an actor of its own.
 
 Messages and answers are packed by :func:`packed` and stay so here: for what they hold this process would have to load
-PyTorch.
+PyTorch. What is large, such as checkpoints, lies in Ray's object store, of which only references pass through here.
 """
 
 import asyncio
 import pickle
 from contextlib import suppress
 from typing import Any
+
+Letter = tuple[bytes, list[Any]]
+"""A message or an answer, packed, and references to what belongs to it in the object store."""
 
 
 def packed(message: Any) -> bytes:
@@ -24,16 +27,16 @@ class Mailbox:
     """Messages to the study, answers to workers, and whether the study is closing; its methods run side by side."""
 
     def __init__(self) -> None:
-        self._messages: list[bytes] = []
-        self._answers: dict[int, asyncio.Queue[bytes]] = {}
+        self._messages: list[Letter] = []
+        self._answers: dict[int, asyncio.Queue[Letter]] = {}
         self._has_news, self._is_closing = asyncio.Event(), asyncio.Event()
 
-    async def put(self, message: bytes) -> None:
+    async def put(self, message: bytes, stored: list[Any]) -> None:
         """A worker tells something."""
-        self._messages.append(message)
+        self._messages.append((message, stored))
         self._has_news.set()
 
-    async def take(self, timeout: float) -> list[bytes]:
+    async def take(self, timeout: float) -> list[Letter]:
         """All that was told since the last call, waiting for up to so many seconds for something."""
         if not self._messages:
             with suppress(TimeoutError):
@@ -42,11 +45,11 @@ class Mailbox:
         messages, self._messages = self._messages, []
         return messages
 
-    async def answer(self, worker: int, word: bytes) -> None:
+    async def answer(self, worker: int, word: bytes, stored: list[Any]) -> None:
         """The study answers a worker, by its number: one at the same request that is gone may still be waited for."""
-        await self._queue(worker).put(word)
+        await self._queue(worker).put((word, stored))
 
-    async def answered(self, worker: int) -> bytes | None:
+    async def answered(self, worker: int) -> Letter | None:
         """The next answer to a worker; None once the study is closing."""
         answer = asyncio.ensure_future(self._queue(worker).get())
         closing = asyncio.ensure_future(self._is_closing.wait())
@@ -65,5 +68,5 @@ class Mailbox:
         """Comes back when it has."""
         await self._is_closing.wait()
 
-    def _queue(self, worker: int) -> "asyncio.Queue[bytes]":
+    def _queue(self, worker: int) -> "asyncio.Queue[Letter]":
         return self._answers.setdefault(worker, asyncio.Queue())

@@ -18,6 +18,9 @@ from cnnlab.core.machine import usable_cores
 RAY, RAY_CLIENT = "ray", "ray://"
 _CLIENT_PORT = 10001
 _CONNECT_SECONDS = 5.0
+_LOCAL = "local"
+_IS_THERE = "mismatch", "failed to connect"
+"""Of what Ray says where there is a cluster, and no way to it."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class RayCluster:
     def __init__(self, address: str | None = None) -> None:
         self.ray: Any = load_ray()
         named = os.environ.get("RAY_ADDRESS")
-        self.address = address or (named if named not in ("", "auto", "local") else None)
+        self.address = address or (named if named not in ("", "auto", _LOCAL) else None)
         self._is_ours = not self.ray.is_initialized()
         if self._is_ours:
             self._connect()
@@ -123,13 +126,17 @@ class RayCluster:
                 raise _no_way(f"something listens at {self.address}, and", error) from error
 
     def _connect_here(self, words: Mapping[str, Any]) -> None:
-        """To the cluster that was started on this machine; where none is, one is started."""
+        """To the cluster that was started on this machine; where none is, or ``RAY_ADDRESS=local``, one is started."""
         try:
-            self.ray.init("auto", **words)
+            if os.environ.get("RAY_ADDRESS") != _LOCAL:
+                self.ray.init("auto", **words)
+                return
         except (ConnectionError, RuntimeError) as error:
-            if "mismatch" in str(error).lower():
-                raise _no_way("a Ray cluster runs on this machine, and", error) from error
-            self.ray.init("local", num_cpus=usable_cores(), include_dashboard=False, **words)
+            if any(word in str(error).lower() for word in _IS_THERE):
+                raise _no_way(
+                    "a Ray cluster runs on this machine (RAY_ADDRESS=local starts another beside it), and", error
+                ) from error
+        self.ray.init(_LOCAL, num_cpus=usable_cores(), include_dashboard=False, **words)
 
 
 def is_ray(on: str) -> bool:

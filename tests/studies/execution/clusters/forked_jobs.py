@@ -26,7 +26,12 @@ class ForkedJob:
 
     def __init__(self, context, number, function, arguments):
         self.job_id = str(number)
-        self.process = context.Process(target=begun, args=(self.job_id, function, arguments))
+        self.context, self.words = context, (self.job_id, function, arguments)
+        self.begin()
+
+    def begin(self):
+        """Begins, once more where it was put back into the queue."""
+        self.process = self.context.Process(target=begun, args=self.words)
         self.process.start()
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ray_nodes import NODE, ray_cluster
+from ray_victim import Counting, Killed, run_on
 from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.runs import Run
@@ -30,7 +31,7 @@ def nodes() -> Iterator[dict[str, object]]:
     """The node that this process is connected to, and another, with a core for each."""
     # So that it is soon noticed that one is gone.
     with ray_cluster(settings={"health_check_initial_delay_ms": 0, "health_check_period_ms": 300}) as made:
-        yield {"here": made.head_node, "other": made.add_node(**NODE)}
+        yield {"here": made.head_node, "other": made.add_node(**NODE), "address": made.address}
 
 
 def kill(node) -> None:
@@ -89,6 +90,22 @@ class Killing(RayExecutor):
 @pytest.mark.slow(15)
 def test_workers_that_bring_runs_home_keep_what_every_executor_promises(nodes):
     check_executor(lambda runs: RayExecutor(runs=runs, workers=1, is_shared=False), patience=PATIENCE)
+
+
+@pytest.mark.slow(10)
+def test_a_study_that_is_killed_in_the_middle_of_a_trial_goes_on_from_what_came_home(nodes, tmp_path, forked_workers):
+    content = study_of(base={**BASE, "epochs": EPOCHS, "checkpoint_seconds": 0})
+    runs, address = tmp_path / "runs", nodes["address"]
+    victim = forked_workers("spawn").Process(target=run_on, args=(Killed, content, runs, address))
+    victim.start()
+    victim.join(PATIENCE)
+    assert victim.exitcode == -signal.SIGKILL
+    assert sorted(Run(path.parent).status for path in runs.glob("[!.]*/run.json")) == ["finished", "unfinished"]
+    rest = run_on(Counting, content, runs)
+    assert numbers(rest) == numbers(run_here(Study(content, runs=tmp_path / "here")))
+    trained = [tuple(line.split()) for line in (tmp_path / "trained").read_text().splitlines()]
+    assert len(trained) == len(set(trained)) == 2 * EPOCHS
+    assert [epoch for _, epoch in trained] == [str(epoch) for epoch in range(1, EPOCHS + 1)] * 2
 
 
 def test_a_study_of_which_a_node_is_killed_in_the_middle_of_a_trial_gives_the_table_that_it_gives_here(

@@ -50,8 +50,8 @@ class Worker:
         self.asked.append(Call())
         return self.asked[-1]
 
-    def tell(self, word, content=None):
-        self.cluster.messages.append(packed((self.number, word, content)))
+    def tell(self, word, content=None, stored=()):
+        self.cluster.messages.append((packed((self.number, word, content)), list(stored)))
 
     def begin(self):
         self.tell("up")
@@ -74,10 +74,13 @@ class Cluster:
     def actor(self, kind, *words, node=None, **unused):
         if kind is Mailbox:
             heard = SimpleNamespace(remote=lambda timeout: self._taken())
-            answer = SimpleNamespace(remote=lambda worker, word: self.answers.append((worker, unpacked(word))))
+            answer = SimpleNamespace(remote=self._answer)
             return SimpleNamespace(take=heard, answer=answer, close=SimpleNamespace(remote=self._close))
         self.workers.append(Worker(self, words[0], node))
         return self.workers[-1]
+
+    def _answer(self, worker, word, stored):
+        self.answers.append((worker, unpacked(word)))
 
     def _taken(self):
         messages, self.messages = self.messages, []
@@ -146,6 +149,18 @@ def test_what_a_worker_told_before_it_died_is_heard_first(cluster, executor, tmp
     first.calls[0].end(DIED)
     assert executor.events(0)[-1] == Finished(0, tmp_path / "run", ("a mirror failed",))
     assert len(cluster.workers) == 1
+
+
+def test_files_that_died_with_their_worker_have_the_trial_go_on_from_those_before(cluster, executor, tmp_path):
+    (first,) = cluster.workers
+    first.begin()
+    lost = Call()
+    lost.end(errors.OwnerDiedError("a" * 56, "", ""))
+    first.tell("files", stored=[lost])
+    # It was told of files that are not at home.
+    first.tell("event", Finished(0, tmp_path / "run"))
+    assert [type(event) for event in executor.events(0)] == [Started]
+    assert first.is_killed and [len(worker.requests) for worker in cluster.workers] == [1, 1]
 
 
 def test_a_process_that_ended_on_a_node_that_is_there_is_told_with_the_node(cluster, executor):

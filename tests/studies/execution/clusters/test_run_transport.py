@@ -1,10 +1,12 @@
 """Run folders taken to another machine and brought home, at every moment at which they may be on the way."""
 
 import os
+import pickle
 import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -30,28 +32,27 @@ class Remote:
 
 
 class Cluster:
-    """A mailbox and what stands in for Ray, in this process: the study hears each message at once."""
+    """A mailbox, in this process: the study hears each message at once."""
 
     def __init__(self, runs, request):
         self.home, self.told, self.shipments = RunsAtHome(runs, request.recipe), [], []
-        self.put, self.answered = Remote(self.hear), Remote(lambda worker: ray_worker.packed(self.home.shipment()))
+        self.put = Remote(self.hear)
+        self.answered = Remote(lambda worker: (ray_worker.packed(True), [self.home.shipment()]))
         self.closed = Remote(threading.Event().wait)
 
-    def get(self, value):
-        return value
-
-    def hear(self, message):
+    def hear(self, message, stored):
         _, word, content = ray_worker.unpacked(message)
         if word == "files":
-            self.shipments.append(content)
-            self.home.take(content)
+            self.shipments.append(stored[0])
+            self.home.take(stored[0])
         else:
             self.told.append(content)
 
 
 def worker_of(cluster, runs, monkeypatch, name="far/1"):
     """A worker in this process."""
-    monkeypatch.setattr(ray_worker, "_ray", lambda: cluster)
+    # What lies in the object store is its own reference.
+    monkeypatch.setattr(ray_worker, "_ray", lambda: SimpleNamespace(get=lambda value: value, put=lambda value: value))
     monkeypatch.setenv("CNNLAB_NODE", name)
     monkeypatch.setattr("warnings.simplefilter", lambda *words: None)
     return TrialWorker(0, name, NodeConfig(runs, None, None, False, environment()), cluster)
@@ -63,7 +64,7 @@ def train_away(runs, monkeypatch, *, recipe=RECIPE, stop=None, name="far/1"):
     cluster = Cluster(runs, request)
     if stop is not None:
         whole = cluster.hear
-        cluster.put = Remote(lambda message: (whole(message), stop(ray_worker.unpacked(message)[2]))[0])
+        cluster.put = Remote(lambda message, stored: (whole(message, stored), stop(ray_worker.unpacked(message)[2]))[0])
     worker = worker_of(cluster, runs, monkeypatch, name)
     try:
         worker.train(request, None, [])
@@ -86,6 +87,26 @@ def sent(away, **words):
 
 class GoneError(Exception):
     """The machine is gone, between two words."""
+
+
+def test_a_large_file_goes_home_as_an_array_whose_bytes_are_not_copied_into_the_pickle(runs, tmp_path):
+    folder = tmp_path / "away" / "run-1"
+    (folder / "checkpoint").mkdir(parents=True)
+    content = np.arange(1 << 18, dtype=np.uint64).tobytes()
+    for name, text in (
+        ("run.json", b"{}"),
+        ("recipe.yaml", b"data: digits"),
+        ("checkpoint/state.safetensors", content),
+    ):
+        (folder / name).write_bytes(text)
+    with RunsAway(tmp_path / "away").sending() as shipment:
+        beside = []
+        assert len(pickle.dumps(shipment, protocol=5, buffer_callback=beside.append)) < 5000
+        assert [buffer.raw().nbytes for buffer in beside] == [len(content)]
+    home = RunsAtHome(runs, RECIPE)
+    home.take(shipment)
+    home.release()
+    assert (runs / "run-1" / "checkpoint" / "state.safetensors").read_bytes() == content
 
 
 def test_a_training_elsewhere_comes_home_as_one_here_and_names_its_machine(runs, tmp_path, monkeypatch):
@@ -159,8 +180,8 @@ def test_what_does_not_come_home_at_one_look_comes_with_the_next(runs, tmp_path,
         (tmp_path / "away" / "run-1" / path).write_text("{}")
     tried, has_come = [], threading.Event()
 
-    def put(word, shipment):
-        tried.append(shipment)
+    def put(word, content, stored):
+        tried.append(stored[0])
         if len(tried) == 1:
             raise RuntimeError("the cluster was out of reach")
         has_come.set()

@@ -182,7 +182,7 @@ class OutputsOnRay:
             while True:
                 ready, _ = ray.wait([said, wanted], num_returns=1)
                 if wanted in ready:
-                    for message in ray.get(wanted):
+                    for message, _ in ray.get(wanted):
                         self._send(mailbox, *unpacked(message))
                     wanted = mailbox.take.remote(_WAIT_SECONDS)
                 if said not in ready:
@@ -238,7 +238,7 @@ class OutputsOnRay:
             length += len(content) if isinstance(content, bytes) else 0
             if length >= _MOST_BYTES:
                 break
-        mailbox.answer.remote(worker, packed(contents))
+        mailbox.answer.remote(worker, packed(None), [self._cluster.ray.put(packed(contents))])
 
     def _content(self, place: int) -> Content:
         try:

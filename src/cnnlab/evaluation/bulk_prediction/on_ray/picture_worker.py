@@ -105,8 +105,9 @@ class PictureWorker:
 
     def _fetch(self, start: int, end: int) -> Sequence[Content]:
         ray = _ray()
-        ray.get(self._mailbox.put.remote(packed((self._number, start, end))))
-        sent: Sequence[Content] = unpacked(ray.get(self._mailbox.answered.remote(self._number)))
+        ray.get(self._mailbox.put.remote(packed((self._number, start, end)), []))
+        _, (stored,) = ray.get(self._mailbox.answered.remote(self._number))
+        sent: Sequence[Content] = unpacked(ray.get(stored))
         return sent
 
 

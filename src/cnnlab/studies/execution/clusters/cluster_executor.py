@@ -8,6 +8,10 @@ from cnnlab.core.errors import UsageError
 from cnnlab.studies.execution.executor import Executor, TrialRequest
 
 
+class ClusterRefusedError(UsageError):
+    """A cluster takes no training of the study, whichever it is."""
+
+
 class ClusterExecutor(Executor):
     """Carries trainings out on other machines, each with so many cores and so much of a GPU to itself.
 

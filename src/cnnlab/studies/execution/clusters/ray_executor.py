@@ -20,6 +20,7 @@ from cnnlab.studies.execution.clusters.object_store import pack_dataset
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
+from cnnlab.studies.execution.clusters.trial_on_node import data_of
 from cnnlab.studies.execution.executor import (
     PACE_SECONDS,
     SAVE_SECONDS,
@@ -146,7 +147,7 @@ class RayExecutor(ClusterExecutor):
             if worker.request is not None and worker.request.number == number:
                 worker.is_to_stop = not go_on
                 with self.cluster.answering():
-                    self._mailbox.answer.remote(worker.number, packed(go_on))
+                    self._mailbox.answer.remote(worker.number, packed(go_on), [])
 
     def pace(self, recipe: Mapping[str, Any], at_once: int, threads: int) -> Throughput:
         """Timed by one worker, which stands for all: nodes of a cluster are taken to be alike."""
@@ -227,7 +228,7 @@ class RayExecutor(ClusterExecutor):
             nodes = [node for node in self._nodes() if node.room(self.cores, self.share_of_gpu)]
             if not nodes:
                 raise CnnlabError(f"no trial can be carried out: {self._why_no_room()}")
-            lacks = [self._lacking.get((node.key, _data_of(request))) for node in nodes]
+            lacks = [self._lacking.get((node.key, data_of(request))) for node in nodes]
             node = max(
                 (node for node, lack in zip(nodes, lacks, strict=True) if lack is None), key=self._room, default=None
             )
@@ -300,10 +301,11 @@ class RayExecutor(ClusterExecutor):
         return "cuda" if any(node.gpus for node in self._nodes()) else "cpu"
 
     def _hear_all(self, timeout: float) -> None:
-        for message in self.cluster.ray.get(self._mailbox.take.remote(timeout)):
-            self._hear(*unpacked(message))
+        for message, stored in self.cluster.ray.get(self._mailbox.take.remote(timeout)):
+            number, word, content = unpacked(message)
+            self._hear(number, word, content, stored)
 
-    def _hear(self, number: int, word: str, content: Any) -> None:
+    def _hear(self, number: int, word: str, content: Any, stored: Sequence[Any]) -> None:
         """Heeds what a worker told, unless it was given up: another one is at its request then."""
         worker = next((each for each in self._workers if each.number == number), None)
         if worker is None:
@@ -315,7 +317,7 @@ class RayExecutor(ClusterExecutor):
         elif word == "event":
             self._pass_on(worker, content)
         elif word == "files":
-            self._take_home(worker, worker.request.number, content)
+            self._take_home(worker, worker.request, stored[0])
         elif word == "wants":
             self._send_out(worker, worker.request)
         elif word == "refused":
@@ -341,17 +343,25 @@ class RayExecutor(ClusterExecutor):
         try:
             shipment = home.shipment()
         except CnnlabError as error:
-            self._mailbox.answer.remote(worker.number, packed(None))
+            self._mailbox.answer.remote(worker.number, packed(None), [])
             self._pass_on(worker, _failed(request.number, error))
             return
-        self._mailbox.answer.remote(worker.number, packed(shipment))
+        self._mailbox.answer.remote(worker.number, packed(True), [self.cluster.ray.put(shipment)])
 
-    def _take_home(self, worker: _Worker, number: int, shipment: Shipment) -> None:
+    def _take_home(self, worker: _Worker, request: TrialRequest, stored: Any) -> None:
         try:
-            self._at_home[number].take(shipment)
+            shipment: Shipment = self.cluster.ray.get(stored)
+        except self.cluster.ray.exceptions.ObjectLostError:
+            # It lay with the worker, which has died. What was told after it does not count without it.
+            note(f"A worker on {worker.node.name} died with files on their way; its trial goes on from those before.")
+            self._end(worker)
+            self._move(worker)
+            return
+        try:
+            self._at_home[request.number].take(shipment)
         except CnnlabError as error:
             # It trains what nobody takes any more.
-            self._give_up(worker, _failed(number, error))
+            self._give_up(worker, _failed(request.number, error))
 
     def _release(self, number: int) -> None:
         home = self._at_home.pop(number, None)
@@ -427,7 +437,7 @@ class RayExecutor(ClusterExecutor):
             warn(f"{reason.rstrip('.')}. No trial is given to that node.")
 
     def _note_lack(self, node: Node, request: TrialRequest, reason: str) -> None:
-        key = (node.key, _data_of(request))
+        key = (node.key, data_of(request))
         if key not in self._lacking:
             self._lacking[key] = f"on {node.name}: {reason.rstrip('.')}"
             warn(
@@ -451,11 +461,6 @@ class RayExecutor(ClusterExecutor):
             self._waiting.remove(request)
             reason = f"it went from one node to the next {_MOST_MOVES} times, and came to an end on none"
             self._told.append(Failed(request.number, "crash", reason))
-
-
-def _data_of(request: TrialRequest) -> str:
-    """By which it is told apart from other data in what nodes lack, whatever is drawn of it."""
-    return str(request.recipe.get("data"))
 
 
 def _failed(number: int, error: CnnlabError) -> Failed:

@@ -1,9 +1,10 @@
 """A worker on a node of a Ray cluster: an actor that trains one request after another.
 
 It leaves with the mailbox its own number, a word, and what belongs to that, in order: ``("event", event)``;
-``("files", shipment)`` where the folder of runs is not seen from its node; ``("wants", None)`` where it waits for the
-files to go on with, by an answer; ``("up", None)`` once it is there; ``("refused", reason)`` where its node is not fit
-for the study; and ``("lacks", reason)`` where it cannot load the data of the training.
+``("files", None)``, with a shipment in the object store, where the folder of runs is not seen from its node;
+``("wants", None)`` where it waits for the files to go on with, by an answer; ``("up", None)`` once it is there;
+``("refused", reason)`` where its node is not fit for the study; and ``("lacks", reason)`` where it cannot load the data
+of the training.
 """
 
 import os
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,20 +24,16 @@ from cnnlab.core import memory
 from cnnlab.core.clusters import packing
 from cnnlab.core.clusters.mailbox import packed, unpacked
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, StorageError
-from cnnlab.core.messages import quietly
 from cnnlab.runs.environment import NODE
 from cnnlab.runs.lock import RunLock, is_locked
 from cnnlab.runs.versions import what_differs
 from cnnlab.studies.execution.clusters.run_transport import RunsAway
 from cnnlab.studies.execution.clusters.shared_folder import Sharing, sharing
-from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
+from cnnlab.studies.execution.clusters.trial_on_node import lack_of_data, run_trial_on
 from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, Stopped, TrialRequest
 from cnnlab.studies.execution.run_trial import StepTiming, time_steps
 from cnnlab.studies.execution.shared_data import DatasetCache
 from cnnlab.studies.python_objects import unpack
-from cnnlab.training import Recipe
-from cnnlab.training.prepare import load_dataset
-from cnnlab.training.recipe_specs import GivenInPython
 
 _LOOK_SECONDS = 0.5
 _SCRATCH = "cnnlab-ray-"
@@ -91,7 +88,8 @@ class TrialWorker:
         try:
             if not self._is_closing:
                 self._take_in(key, stored)
-                lack = self._lack_of_data(request.recipe)
+                words: dict[str, Any] = {"data_dir": self.config.data_dir, "offline": self.config.offline}
+                lack = lack_of_data(request.recipe, datasets=self._sets, **words)
                 if lack is None:
                     self._train(request)
                 else:
@@ -188,23 +186,7 @@ class TrialWorker:
 
     def _send(self, away: RunsAway, *, is_last: bool = False) -> None:
         with away.sending(is_last=is_last) as shipment:
-            self._put("files", shipment)
-
-    def _lack_of_data(self, recipe: Mapping[str, Any]) -> str | None:
-        """Why this node cannot load the data of a recipe, as the study could at home; None where it can."""
-        try:
-            read = Recipe.read(recipe)
-        except CnnlabError:
-            # Of what its code lacks the training tells.
-            return None
-        if isinstance(read.data.parsed, GivenInPython):
-            return None
-        try:
-            with quietly():
-                load_dataset(read, data_dir=self.config.data_dir, offline=self.config.offline, datasets=self._sets)
-        except (OSError, CnnlabError) as error:
-            return str(error)
-        return None
+            self._put("files", None, [_ray().put(shipment)])
 
     def _take_in(self, key: str | None, stored: list[Any]) -> None:
         if key is not None and key not in self._sets and stored:
@@ -212,11 +194,14 @@ class TrialWorker:
 
     def _answer(self) -> Any:
         answer = _ray().get(self._mailbox.answered.remote(self._worker))
-        return None if answer is None else unpacked(answer)
+        if answer is None:
+            return None
+        word, stored = answer
+        return _ray().get(stored[0]) if stored else unpacked(word)
 
-    def _put(self, word: str, content: Any) -> None:
+    def _put(self, word: str, content: Any, stored: Sequence[Any] = ()) -> None:
         # Waited for, so that a slow way home holds up what would follow, and nothing piles up.
-        _ray().get(self._mailbox.put.remote(packed((self._worker, word, content))))
+        _ray().get(self._mailbox.put.remote(packed((self._worker, word, content)), list(stored)))
 
     def _stop_when_closing(self) -> None:
         with suppress(Exception):

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cnnlab.core.errors import CnnlabError, RunBusyError
 from cnnlab.core.files import file_stamp, write_bytes
 from cnnlab.models import ModelSpec
@@ -25,6 +27,10 @@ from cnnlab.runs.record import CHECKPOINT, INFO, RECIPE, is_run
 from cnnlab.runs.writer import make_whole
 from cnnlab.training import Recipe
 
+Content = bytes | np.ndarray[Any, Any]
+"""Of a file; an array of its bytes where it is large, for those lie in Ray's object store without another copy."""
+_LARGE = 1 << 20
+
 
 @dataclass(frozen=True)
 class Shipment:
@@ -34,7 +40,7 @@ class Shipment:
     :param there: all files that the folders have, where the training is over: others were removed.
     """
 
-    files: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    files: Mapping[str, Mapping[str, Content]] = field(default_factory=dict)
     there: Mapping[str, frozenset[str]] | None = None
 
 
@@ -51,7 +57,7 @@ class RunsAway:
         """Writes what came from home, to go on with or to begin from."""
         for name, files in shipment.files.items():
             for path, content in files.items():
-                write_bytes(self.root / name / path, content)
+                write_bytes(self.root / name / path, _bytes(content))
                 self._sent[name, path] = file_stamp((self.root / name / path).stat())
 
     @property
@@ -83,7 +89,7 @@ class RunsAway:
                 raise
 
     def _shipment(self, is_last: bool) -> Shipment:
-        files: dict[str, dict[str, bytes]] = {}
+        files: dict[str, dict[str, Content]] = {}
         there = {}
         for folder in _folders(self.root):
             paths = sorted(_paths(folder), key=_rank)
@@ -93,12 +99,12 @@ class RunsAway:
                 files[folder.name] = dict(reversed(read.items()))
         return Shipment(files, there if is_last else None)
 
-    def _changed(self, folder: Path, path: str) -> bytes | None:
+    def _changed(self, folder: Path, path: str) -> Content | None:
         try:
             stamp = file_stamp((folder / path).stat())
             if self._sent.get((folder.name, path)) == stamp:
                 return None
-            content = (folder / path).read_bytes()
+            content = _read(folder / path)
         except FileNotFoundError:
             # A checkpoint is removed, and a file replaced, while this looks on.
             return None
@@ -128,7 +134,7 @@ class RunsAtHome:
             lock.sign()
             self._locks[folder.name] = lock
         folders = [*(self.store.root / name for name in self._locks), *self._named()]
-        files = {folder.name: {path: (folder / path).read_bytes() for path in _paths(folder)} for folder in folders}
+        files = {folder.name: {path: _read(folder / path) for path in _paths(folder)} for folder in folders}
         self._known = {name: set(own) for name, own in files.items() if name in self._locks}
         return Shipment(files)
 
@@ -157,7 +163,7 @@ class RunsAtHome:
             lock.release()
         self._locks.clear()
 
-    def _made(self, folder: Path, files: Mapping[str, bytes]) -> RunLock:
+    def _made(self, folder: Path, files: Mapping[str, Content]) -> RunLock:
         if is_run(folder):
             raise RunBusyError(f"another process has begun the run {folder.name} meanwhile.")
         return make_whole(folder, lambda temporary: _write(temporary, files), store=self.store.root)
@@ -197,9 +203,20 @@ def _identity(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in recipe.identity("").items() if key != "fold"}
 
 
-def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+def _read(path: Path) -> Content:
+    if path.stat().st_size < _LARGE:
+        return path.read_bytes()
+    content: Content = np.fromfile(path, dtype=np.uint8)
+    return content
+
+
+def _bytes(content: Content) -> memoryview:
+    return content.data if isinstance(content, np.ndarray) else memoryview(content)
+
+
+def _write(folder: Path, files: Mapping[str, Content]) -> None:
     for path, content in files.items():
-        write_bytes(folder / path, content)
+        write_bytes(folder / path, _bytes(content))
 
 
 def _folders(root: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import threading
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -20,9 +21,11 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError, CnnlabWarning
 from cnnlab.core.files import write_text
 from cnnlab.runs.environment import NODE
-from cnnlab.studies.execution.executor import Event, Failed, TrialRequest
+from cnnlab.studies.execution.clusters.shared_folder import sharing
+from cnnlab.studies.execution.executor import EpochDone, Event, Failed, Finished, TrialRequest
 
 _LOOK_SECONDS = 0.5
+_ALONE_SECONDS = 10.0
 _NUMBERS = ("SLURM_JOB_ID", "SUBMITIT_LOCAL_JOB_ID")
 GO_ON, STOP = "go on", "stop"
 
@@ -57,15 +60,31 @@ class JobConfig:
         return self.folder / "closing"
 
 
+@dataclass(frozen=True)
+class Lack:
+    """Told in the place of all else where a node cannot load the data of a training.
+
+    :param node: its name, as Slurm has it.
+    """
+
+    node: str
+    reason: str
+
+
 def carry_out(config: JobConfig, request: TrialRequest, key: str) -> None:
-    """Trains what a request says."""
+    """Trains what a request says; in a job that Slurm put back into its queue, what is left of it."""
     told = _Told(config.told(key))
+    before = told.repaired()
+    if before and isinstance(before[-1], Finished | Failed | Lack):
+        return
     _become_a_node()
+    _heed_the_end_of_time()
     reason = _unfit(config)
     if reason is not None:
         told.add(Failed(request.number, "error", reason))
         return
-    told.add(_trained(config, request, key, told))
+    epochs = sum(isinstance(event, EpochDone) for event in before)
+    told.add(_trained(config, request, key, told, epochs))
 
 
 def time_steps_of(config: JobConfig, recipe: Mapping[str, Any], seconds: float, key: str) -> None:
@@ -74,11 +93,14 @@ def time_steps_of(config: JobConfig, recipe: Mapping[str, Any], seconds: float, 
 
     told = _Told(config.told(key))
     _become_a_node()
-    found: Any = _unfit(config)
+    reason = _unfit(config)
+    if reason is not None:
+        told.add(reason)
+        return
+    words: dict[str, Any] = {"data_dir": config.data_dir, "offline": config.offline, "datasets": {}}
+    found: Any = _lack(recipe, words)
     try:
-        found = found or time_steps(
-            recipe, data_dir=config.data_dir, offline=config.offline, datasets={}, seconds=seconds
-        )
+        found = found or time_steps(recipe, seconds=seconds, **words)
     except CnnlabError as error:
         found = f"on {os.environ[NODE]}: {error}"
     told.add(found)
@@ -111,30 +133,52 @@ class _Told:
             file.flush()
             os.fsync(file.fileno())
 
+    def repaired(self) -> list[Any]:
+        """What was added by this job before Slurm put it back into the queue, without what it came to half of."""
+        found, offset = heard_from(self.path, 0)
+        with suppress(FileNotFoundError):
+            os.truncate(self.path, offset)
+        return found
 
-def _trained(config: JobConfig, request: TrialRequest, key: str, told: _Told) -> Event:
+
+def _trained(config: JobConfig, request: TrialRequest, key: str, told: _Told, epochs_before: int) -> Event | Lack:
     from cnnlab.core import memory
     from cnnlab.studies.execution.clusters.trial_on_node import run_trial_on
     from cnnlab.studies.python_objects import unpack
 
     memory.ask_for_large_pages()
     unpack(config.objects)
-    epochs = count(1)
+    words: dict[str, Any] = {"data_dir": config.data_dir, "offline": config.offline, "datasets": {}}
+    lack = _lack(request.recipe, words)
+    if lack is not None:
+        return lack
+    epochs = count(epochs_before + 1)
     threading.Thread(target=_stop_when_closing, args=(config,), daemon=True).start()
-    early = getattr(signal, "SIGUSR2", None)
-    if early is not None:
-        # The time of the job is nearly up, or its node is wanted for another: it saves, and goes on in another job.
-        signal.signal(early, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     return run_trial_on(
         os.environ[NODE],
         request,
         tell=told.add,
         runs=config.runs,
-        data_dir=config.data_dir,
-        offline=config.offline,
-        datasets={},
         may_go_on=lambda: not request.is_judged or _may_go_on(config, key, next(epochs)),
+        **words,
     )
+
+
+def _lack(recipe: Mapping[str, Any], words: Mapping[str, Any]) -> Lack | None:
+    from cnnlab.studies.execution.clusters.trial_on_node import lack_of_data
+
+    reason = lack_of_data(recipe, **words)
+    return None if reason is None else Lack(os.environ.get("SLURMD_NODENAME") or platform.node(), reason)
+
+
+def _heed_the_end_of_time() -> None:
+    """Where the time of the job is nearly up, or its node is wanted for another, it saves, and goes on in another job.
+
+    At once: before this, submitit takes that signal for its own.
+    """
+    early = getattr(signal, "SIGUSR2", None)
+    if early is not None:
+        signal.signal(early, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def _become_a_node() -> None:
@@ -149,8 +193,6 @@ def _unfit(config: JobConfig) -> str | None:
     name, differs = os.environ[NODE], what_differs(config.versions)
     if differs is not None:
         return f"on {name}: {differs}"
-    from cnnlab.studies.execution.clusters.shared_folder import sharing
-
     if sharing(config.folder) == "unlocked":
         return (
             f"on {name} the locks of other machines are not seen in {config.runs}, so that two jobs would spoil each "
@@ -160,10 +202,15 @@ def _unfit(config: JobConfig) -> str | None:
 
 
 def _may_go_on(config: JobConfig, key: str, epoch: int) -> bool:
-    answer = config.answer(key, epoch)
+    answer, looked = config.answer(key, epoch), time.monotonic()
     while not config.closing.exists():
         if answer.exists() and (word := answer.read_text(encoding="utf-8")):
             return word == GO_ON
+        if time.monotonic() - looked > _ALONE_SECONDS:
+            if sharing(config.folder) != "shared":
+                # The study was killed, and nobody will answer.
+                return False
+            looked = time.monotonic()
         time.sleep(_LOOK_SECONDS)
     return False
 
