@@ -9,7 +9,7 @@ of trials, so that all see the same machine; workers are up before the clock sta
 
 Then a tenth as many trials go to both nodes at once, as a study gives them out, with nodes that are alike and with one
 whose worker is stopped three quarters of the time, in turns. The figures are how many trials each node took, and the
-wall time beside that of giving each node half of them: medians over three turns.
+wall time beside what the training of half of them alone takes the slower node: medians over three turns.
 
 Each block is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``executors.json`` and
 the page beside it under ``benchmarks/results``. With 200 trials about a quarter of an hour on a machine of its own.
@@ -265,10 +265,12 @@ def page(record: dict[str, Any]) -> str:
         "",
         "## Two nodes",
         "",
-        f"As each becomes free. By halves is what it would take to give each half of the trials; medians over {TURNS} "
-        f"turns. The slow one is stopped for {STOPPED:g} of each {STOPPED + RUNNING:g} seconds.",
+        "Trials go to each node as it becomes free. Were each given half of them, their training alone, without what is "
+        "beside it, would take the slower node as long as the column of halves says. The slow one is stopped for "
+        f"{STOPPED:g} of each {STOPPED + RUNNING:g} seconds; medians over {TURNS} turns. Both nodes share the cores of "
+        "this machine.",
         "",
-        "| nodes | trials of one | of the other | seconds | by halves | of that |",
+        "| nodes | trials of one | of the other | seconds of all | training of half | ratio |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for label, each in record["two_nodes"].items():

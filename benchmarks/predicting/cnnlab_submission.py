@@ -16,6 +16,7 @@ import numpy as np
 
 import cnnlab
 from cnnlab.data import find_images
+from cnnlab.data.image_files import FoundImages
 from cnnlab.evaluation import predictor_of
 from cnnlab.evaluation.bulk_prediction.read_ahead import ReadAhead
 from cnnlab.models import outputs_of
@@ -35,7 +36,7 @@ def trained(precision: str, runs: Path) -> Any:
 def alone(run: Any, folder: Path) -> dict[str, float]:
     """Pictures a second of decoding without the network, and of the network on what is decoded."""
     predictor = predictor_of(run)
-    reader = ReadAhead(find_images([folder])[:ALONE], predictor.classifier)
+    reader = ReadAhead(FoundImages(find_images([folder])[:ALONE]), predictor.classifier)
     began = time.perf_counter()
     batches = [pixels for _, _, pixels in reader.batches(0) if pixels is not None]
     decoded, count = time.perf_counter(), sum(map(len, batches))
