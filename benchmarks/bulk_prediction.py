@@ -2,6 +2,7 @@
 
     python benchmarks/bulk_prediction.py --peer-python PATH
     python benchmarks/bulk_prediction.py --peer-python PATH --pictures 300000 --turns 1
+    python benchmarks/bulk_prediction.py --peer-python PATH --pictures 30000 --as-avx2
 
 Made-up PNG files of 32×32 in colour, 1.png on, in a temporary folder, as Kaggle's CIFAR-10 test has them; ``vgg-like``
 says what is in each, and a CSV is written. PATH is the Python of an environment that has ``tensorflow`` and ``keras``;
@@ -110,7 +111,8 @@ def page(record: dict[str, Any]) -> str:
         f"{first['pictures']:,} PNG files of 32×32 in colour, {record['bytes_a_picture']:,.0f} bytes each, in one "
         f"folder; `vgg-like` with ten classes, {first['parameters']:,} parameters; from the call to the CSV file, "
         f"decoding included, Python not started. The median of {record['turns']} in turns. "
-        f"Measured {record['measured']} on {machine.sentence(record['machine'])}. "
+        f"Measured {record['measured']} on {machine.sentence(record['machine'])}"
+        f"{', which was told to compute as one without AVX-512' if record['as_avx2'] else ''}. "
         f"{', '.join(f'{name} {number}' for name, number in record['versions'].items())}.",
         "",
         "| by | format | seconds | fastest–slowest | of processor time | pictures a second "
@@ -149,10 +151,12 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, help="a file of measurements that a benchmark goes on from")
     parser.add_argument("--peer-python", help="the Python of an environment with tensorflow and keras")
     parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--as-avx2", action="store_true", help="as a processor without AVX-512 computes")
     words = parser.parse_args()
+    os.environ.update(machine.AS_AVX2 if words.as_avx2 else {})
     facts = machine.describe()
-    kind = machine.kind(facts)
-    record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": facts}
+    kind = machine.kind(facts, "avx2" if words.as_avx2 else None)
+    record: dict[str, Any] = {"measured": time.strftime("%Y-%m-%d"), "machine": facts, "as_avx2": words.as_avx2}
     record["versions"] = {"Python": platform.python_version(), "cnnlab": "from its source"} | machine.versions("cnnlab")
     record["versions"] |= machine.versions(*_PEERS)
     if words.peer_python:

@@ -265,8 +265,8 @@ def page(record: dict[str, Any]) -> str:
         "",
         "## Two nodes",
         "",
-        "Trials go to each node as it becomes free. Were each given half of them, their training alone, without what is "
-        "beside it, would take the slower node as long as the column of halves says. The slow one is stopped for "
+        "Trials go to each node as it becomes free. Were each given half of them, their training alone, without what "
+        "is beside it, would take the slower node as long as the column of halves says. The slow one is stopped for "
         f"{STOPPED:g} of each {STOPPED + RUNNING:g} seconds; medians over {TURNS} turns. Both nodes share the cores of "
         "this machine.",
         "",
