@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.core.displays import html_table
 from cnnlab.core.errors import RunBusyError, RunNotFoundError, UsageError, suggestion
 from cnnlab.core.hooks import opener
@@ -184,6 +185,7 @@ class RunStore:
         head = f"<p>{len(summaries):,} run{'s'[: len(summaries) != 1]} in {for_html(str(self.root))}</p>"
         return head + html_table(columns, rows) + (f"<p>… and {more:,} more</p>" if more else "")
 
+    @any_text
     def frame(self) -> "pd.DataFrame":
         """A row a run, the one started last first, by folder name.
 

@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.studies.result import StudyResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@any_text
 def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) -> "pd.DataFrame":
     """A row a setting, by its label: the values by axis, ``repeats`` finished, and of each metric mean and SD.
 
@@ -38,6 +40,7 @@ def settings_frame(result: StudyResult, metrics: Sequence[str] | None = None) ->
     return frame.astype(dict.fromkeys((c for c in numbers if c != "repeats"), float))
 
 
+@any_text
 def trials_frame(result: StudyResult) -> "pd.DataFrame":
     """A row a trial: its setting, seed, status, run and every metric."""
     import pandas as pd

@@ -1,6 +1,7 @@
 """Predictions of many pictures into one file."""
 
 import csv
+import os
 import signal
 import subprocess
 import sys
@@ -271,6 +272,18 @@ def test_parquet_holds_what_csv_does(classifier: Classifier, tmp_path: Path, sho
     predict_to_file(classifier, pictures, tmp_path / "p.parquet")
     expected = predict(classifier, pictures).frame()
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "p.parquet"), expected, check_dtype=False, rtol=1e-6)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_name_that_is_no_text_is_written_with_escapes(
+    classifier: Classifier, tmp_path: Path, write: Callable[..., Path], suffix: str
+) -> None:
+    pytest.importorskip("pyarrow")
+    pictures = write({os.fsdecode(b"\xff.png"): 1})
+    predict_to_file(classifier, pictures, tmp_path / f"p{suffix}")
+    read = pd.read_csv if suffix == ".csv" else pd.read_parquet
+    assert read(tmp_path / f"p{suffix}")["path"].iloc[0].endswith(r"\udcff.png")
 
 
 def test_parquet_without_pyarrow_says_what_to_install(

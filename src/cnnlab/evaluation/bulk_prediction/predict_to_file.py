@@ -18,6 +18,7 @@ from cnnlab.core.files import cache_folder, file_stamp, read_regular, replacing,
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.messages import note, warn
 from cnnlab.core.number_text import counted
+from cnnlab.core.sinks import visible
 from cnnlab.data import ImageFile
 from cnnlab.data.formats.decode import WhiteUnknownError
 from cnnlab.data.given_images import is_given_in_memory, paths_of
@@ -27,7 +28,7 @@ from cnnlab.evaluation.bulk_prediction.read_ahead import Stretch, said_of_unread
 from cnnlab.evaluation.bulk_prediction.stored_parts import StoredParts, digest_of
 from cnnlab.evaluation.bulk_prediction.tables import RowWriter, TableRows, check_options, submission
 from cnnlab.evaluation.prediction.open_model import open_model
-from cnnlab.evaluation.prediction.predict import append_csv, found_images, predicted_columns
+from cnnlab.evaluation.prediction.predict import append_csv, found_images, predicted_columns, with_text
 from cnnlab.evaluation.prediction.predictor import Predictor
 from cnnlab.models import OwnNetwork, Predictable, weights_digest
 from cnnlab.runs import Run
@@ -292,7 +293,8 @@ def _parquet_writer(path: Path, stack: ExitStack) -> Callable[["pd.DataFrame"], 
     writers: list[Any] = []
 
     def write(frame: "pd.DataFrame") -> None:
-        table = arrow.Table.from_pandas(frame, preserve_index=False)
+        # It holds nothing but valid text, which names of files need not be.
+        table = arrow.Table.from_pandas(with_text(frame, visible), preserve_index=False)
         if not writers:
             writers.append(stack.enter_context(parquet.ParquetWriter(path, table.schema)))
         writers[0].write_table(table)

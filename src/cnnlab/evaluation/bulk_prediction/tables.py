@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.core.errors import DataError, UsageError, suggestion
 from cnnlab.core.messages import first_few
 from cnnlab.data import ImageFile
@@ -68,6 +69,7 @@ class SubmissionRows:
         """Ids, headings and options."""
         return ["kaggle", list(self.ids), list(self.headings), list(self.classes), self.top]
 
+    @any_text
     def frame(self, places: Sequence[int], columns: Mapping[str, PredictedColumn]) -> "pd.DataFrame":
         """The rows of the pictures at these places."""
         import pandas as pd

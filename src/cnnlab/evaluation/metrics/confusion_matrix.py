@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError, suggestion
 from cnnlab.core.hooks import run_tool
@@ -49,6 +50,7 @@ class Confusion:
         ]
         return sorted(pairs, key=lambda pair: -pair[2])[:most]
 
+    @any_text
     def frame(self) -> "pd.DataFrame":
         """The counts, a row a true class, a column a predicted one."""
         import pandas as pd

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, Labels, class_predictions
 from cnnlab.runs import Predictions
 
@@ -43,6 +44,7 @@ class PerClass:
         result["weighted"] = {name: _mean(getattr(self, name), self.support) for name in _MEASURES}
         return result
 
+    @any_text
     def frame(self) -> "pd.DataFrame":
         """A row a class."""
         import pandas as pd

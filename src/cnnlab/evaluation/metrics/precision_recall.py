@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.core.displays import html_table
 from cnnlab.core.number_text import counted
 from cnnlab.evaluation.metrics.class_probabilities import Array, ClassPredictions, class_predictions
@@ -51,6 +52,7 @@ class PrecisionRecallCurves:
         """For each class."""
         return {name: curve.average_precision for name, curve in self.curves.items()}
 
+    @any_text
     def frame(self) -> "pd.DataFrame":
         """A row a point of each class's curve."""
         import pandas as pd

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from cnnlab.core.dataframes import any_text
 from cnnlab.core.displays import html_table
 from cnnlab.core.errors import UsageError
 from cnnlab.core.hooks import run_tool
@@ -72,6 +73,7 @@ class RocCurves:
         """The area for each class."""
         return {name: curve.auc for name, curve in self.curves.items()}
 
+    @any_text
     def frame(self) -> "pd.DataFrame":
         """A row a point of each class's curve."""
         import pandas as pd

@@ -1,7 +1,7 @@
 """What a classifier says of pictures: files, folders, arrays and PIL images of one's own."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cnnlab import data
 from cnnlab.core import memory
+from cnnlab.core.dataframes import any_text
 from cnnlab.core.displays import html_table
 from cnnlab.core.errors import DataError
 from cnnlab.core.files import replacing, storage_errors
@@ -88,6 +89,7 @@ class ImagePredictions:
     def __len__(self) -> int:
         return len(self.paths)
 
+    @any_text
     def frame(self, *, top: int = 1, probabilities: bool = True) -> "pd.DataFrame":
         """A row a picture: ``path``, ``predicted``, ``confidence``, and the probability of each class under its name.
 
@@ -145,14 +147,20 @@ class ImagePredictions:
 
 def append_csv(file: TextIO, frame: "pd.DataFrame", *, with_header: bool) -> None:
     """Writes the rows of a table of predictions as CSV; numbers to six digits."""
+    with_text(frame, for_csv).to_csv(file, index=False, header=with_header, float_format="%.6g")
+
+
+@any_text
+def with_text(frame: "pd.DataFrame", written: Callable[[str], str]) -> "pd.DataFrame":
+    """A copy in which all text, that of headings too, is as the function writes it."""
     from pandas.api.types import is_numeric_dtype
 
-    shown = frame.rename(columns=for_csv)
+    shown = frame.rename(columns=written)
     for place in range(shown.shape[1]):
         column = shown.iloc[:, place]
         if not is_numeric_dtype(column):
-            shown.isetitem(place, [for_csv(cell) if isinstance(cell, str) else cell for cell in column])
-    shown.to_csv(file, index=False, header=with_header, float_format="%.6g")
+            shown.isetitem(place, [written(cell) if isinstance(cell, str) else cell for cell in column])
+    return shown
 
 
 @run_tool("predict")

@@ -3,7 +3,6 @@
 Not every cluster keeps accounts, without which ``sacct`` knows nothing.
 """
 
-import os
 import subprocess
 import time
 from collections import Counter
@@ -107,7 +106,7 @@ class LocalStates:
 
 def _squeue() -> dict[str, JobState] | None:
     """What is in the queue, or ended lately; None where Slurm does not answer."""
-    words = ["squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}", f"--name={NAME}"]
+    words = ["squeue", "--noheader", "--array", "--states=all", "--me", f"--name={NAME}"]
     lines = _lines([*words, "--format=%i|%T|%r"])
     if lines is None:
         return None
