@@ -1,15 +1,19 @@
 import json
 import os
+import platform
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from cnnlab.core import file_systems
 from cnnlab.core.errors import DataError, RunBusyError, RunNotFoundError, StorageError, UsageError
 from cnnlab.runs import Run, RunStore, RunWriter, index
 from cnnlab.runs.keys import MISSING, lookup
@@ -385,6 +389,76 @@ def test_folder_in_place_of_the_index_does_no_harm(root: Path, make_run: MakeRun
     name = make_run().name
     (root / ".index.sqlite").mkdir()
     assert names(RunStore(root)) == [name]
+
+
+@pytest.fixture
+def shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Has folders lie on a share of the network, and the temporary files of the machine in one of this test."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "home" / "cache"))
+
+    def mount(*folders: Path) -> None:
+        table = [("/", "ext4", []), *((os.path.realpath(folder), "nfs4", ["rw"]) for folder in folders)]
+        monkeypatch.setattr(file_systems, "_table", lambda: table)
+
+    return mount
+
+
+def indices(folder: Path) -> list[str]:
+    """The SQLite files anywhere in a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.sqlite"))
+
+
+def test_index_of_runs_on_the_network_lies_on_a_disk_of_the_machine(
+    tmp_path: Path, root: Path, make_run: MakeRun, shares: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = make_run().name
+    shares(root)
+    assert names(RunStore(root)) == [name]
+    (in_cache,) = indices(tmp_path)
+    assert in_cache.startswith("home/cache/indices/")
+    shares(root, tmp_path / "home")
+    assert names(RunStore(root)) == [name]
+    (own,) = {*indices(tmp_path)} - {in_cache}
+    folder = (tmp_path / own).parent
+    assert folder.parent == tmp_path / "temporary" and stat.S_IMODE(folder.stat().st_mode) == 0o700
+    # The next reads it, and no run.json.
+    monkeypatch.setattr(index.record, "read_info", lambda folder: pytest.fail(f"{folder} is read again"))
+    assert names(RunStore(root)) == [name]
+
+
+def test_machines_that_share_a_cache_have_an_index_each(
+    tmp_path: Path, root: Path, make_run: MakeRun, shares: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = make_run().name
+    shares(root)
+    for node in ("node-1", "node-2"):
+        monkeypatch.setattr(platform, "node", lambda node=node: node)
+        assert names(RunStore(root)) == [name]
+    assert len(indices(tmp_path)) == 2
+
+
+@pytest.mark.parametrize("other", ["network", "open", "link", "file"])
+def test_index_is_kept_in_memory_where_no_place_is_the_users_own(
+    other: str, tmp_path: Path, root: Path, make_run: MakeRun, shares: Callable[..., None]
+) -> None:
+    name = make_run().name
+    place = tmp_path / "temporary" / f"cnnlab-{os.getuid()}"
+    if other == "open":
+        place.mkdir()
+        place.chmod(0o770)
+    elif other == "link":
+        (tmp_path / "theirs").mkdir(mode=0o700)
+        place.symlink_to(tmp_path / "theirs")
+    elif other == "file":
+        place.touch()
+    shares(root, tmp_path / "home", *([tmp_path / "temporary"] if other == "network" else []))
+    store = RunStore(root)
+    assert names(store) == names(store) == [name] and not indices(tmp_path)
+    later = make_run(seed=1).name
+    assert set(names(store)) == {name, later} and not indices(tmp_path)
 
 
 def test_unchanged_runs_are_not_read_again(root: Path, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,9 @@ import pytest
 from small_studies import BASE, numbers, run_here, study_of
 from study_partner import take_part
 
-from cnnlab.core import file_systems
+from cnnlab.core import file_systems, machine
 from cnnlab.core.errors import RunBusyError
-from cnnlab.runs import Run
+from cnnlab.runs import Run, environment, lock, versions
 from cnnlab.studies import Study
 from cnnlab.studies.merged_state import merged_state
 from cnnlab.studies.record import StudyRecord
@@ -71,6 +71,88 @@ def test_where_locks_do_not_hold_another_machine_is_not_joined(runs, monkeypatch
     study.record.hold(study.file)
     study.record.release()
     assert not note.exists()
+
+
+def test_machines_that_start_at_once_where_locks_do_not_hold_are_not_both_at_work(runs, monkeypatch):
+    bucket = str(runs.resolve())
+    monkeypatch.setattr(file_systems, "_table", lambda: [("/", "ext4", []), (bucket, "fuse.gcsfuse", ["rw"])])
+    study = Study(study_of(), runs=runs)
+    sign = lock.RunLock.sign
+
+    def sign_after_another(self, note, **facts):
+        # Since the first look, one of the same name has looked as well, found nothing and signed.
+        (self.folder / ".owner-other.json").write_text(json.dumps({**named, "boot": "another"}))
+        sign(self, note, **facts)
+
+    named = {"pid": 7, "host": platform.node(), "since": "2026-01-01T00:00:00"}
+    monkeypatch.setattr(lock.RunLock, "sign", sign_after_another)
+    with pytest.raises(RunBusyError, match=r"process 7 on .*remove .*\.owner-other\.json"):
+        study.record.hold(study.file)
+    # It takes back its own note and leaves the other's.
+    assert [path.name for path in study.folder.glob(".owner*")] == [".owner-other.json"]
+    monkeypatch.setattr(lock.RunLock, "sign", sign)
+    (study.folder / ".owner-other.json").unlink()
+    assert study.record.hold(study.file) is False
+    other = Study(study_of(), runs=runs)
+    # A process of the same machine joins; on another machine, of the same name, it does not.
+    assert other.record.hold(other.file) is True
+    monkeypatch.setattr(lock, "machine_facts", lambda: {"host": platform.node(), "boot": "another"})
+    with pytest.raises(RunBusyError, match="locks are not known to hold"):
+        other.record.hold(other.file)
+    monkeypatch.undo()
+    study.record.release()
+
+
+def test_two_starts_of_one_machine_are_told_apart_and_processes_of_one_are_not(monkeypatch, tmp_path):
+    ours = machine.machine_facts()
+    assert ours == machine.machine_facts() and ours["host"] == platform.node()
+    assert lock.is_of_this_machine({"pid": 1, **ours})
+    assert lock.is_of_this_machine({"pid": 1, "host": platform.node()})
+    boot = tmp_path / "boot_id"
+    boot.write_text("c5a2c1c6-0b6b-4a0f-8a55-3d8f2f0e7a10\n")
+    monkeypatch.setattr(machine, "_BOOT", boot)
+    assert machine.machine_facts()["boot"] == "c5a2c1c6-0b6b-4a0f-8a55-3d8f2f0e7a10"
+    assert not lock.is_of_this_machine({"pid": 1, **ours, "boot": "other"})
+    monkeypatch.setattr(machine, "_BOOT", tmp_path / "missing")
+    assert machine.machine_facts()["boot"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            {"torch": "1.0.0"},
+            r"it has torch 1\.0\.0, and process \d+ on .* Install .*: pip install torch==",
+        ),
+        ({"code": "0" * 64}, "is not that of process .*though the version is the same"),
+    ],
+)
+def test_another_program_does_not_join_those_at_work_and_goes_on_with_the_study_alone(change, why, runs, monkeypatch):
+    first, other = (Study(study_of(), runs=runs) for _ in range(2))
+    first.record.hold(first.file)
+    facts = {**environment(), **change}
+    monkeypatch.setattr(versions, "environment", lambda: facts)
+    with pytest.raises(RunBusyError, match=f"another process is running .* cannot join it: .*{why}"):
+        other.record.hold(other.file)
+    first.record.release()
+    # Now it is alone, and who has what it has may join it.
+    assert other.record.hold(other.file) is False
+    joined = Study(study_of(), runs=runs)
+    assert joined.record.hold(joined.file) is True
+    monkeypatch.undo()
+    with pytest.raises(RunBusyError, match="cannot join it"):
+        first.record.hold(first.file)
+    other.record.release()
+
+
+def test_what_an_older_cnnlab_is_at_is_not_joined(runs):
+    first, other = (Study(study_of(), runs=runs) for _ in range(2))
+    first.record.hold(first.file)
+    note = first.folder / ".owner.json"
+    note.write_text(json.dumps({"pid": 7, "host": platform.node(), "since": "2026-01-01T00:00:00"}))
+    with pytest.raises(RunBusyError, match=r"process 7 on .* has an older cnnlab"):
+        other.record.hold(other.file)
+    first.record.release()
 
 
 def test_failures_that_another_process_saw_are_taken_up_and_not_tried_again(runs):

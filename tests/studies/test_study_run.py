@@ -14,8 +14,9 @@ from cnnlab import data, training
 from cnnlab.core import measurements
 from cnnlab.core.errors import CnnlabWarning, RunBusyError, StorageError, UsageError
 from cnnlab.core.files import storage_errors
-from cnnlab.runs import Run, RunStore
+from cnnlab.runs import Run, RunStore, environment
 from cnnlab.studies import Study, StudyResult, planning
+from cnnlab.studies.execution import parallelism
 from cnnlab.studies.execution.executor import Executor, Failed, Finished, Started, Throughput
 from cnnlab.studies.execution.run_trial import StepTiming
 from cnnlab.studies.execution.runner import StudyInterrupted
@@ -403,6 +404,51 @@ def test_a_second_ctrl_c_while_trials_are_saved_says_what_is_kept(runs):
         study.run(executor=Slow(study, []))
     assert caught.value.exit_code == 130
     assert (study.folder / "result.json").is_file()
+
+
+def test_trials_of_other_versions_of_torch_are_told_of(runs):
+    result = run_here(Study(study_of(), runs=runs))
+    assert not any("torch" in note for note in result.notes)
+    (first, *_), here = RunStore(runs).list(), environment()["torch"].partition("+")[0]
+    path = runs / first.name / "run.json"
+    info = json.loads(path.read_text())
+    for torch, expected in ((f"{here}+cu999", False), ("1.0.0+cpu", True)):
+        path.write_text(json.dumps({**info, "environment": {**info["environment"], "torch": torch}}))
+        notes = run_here(Study(study_of(), runs=runs)).notes
+        assert (f"The trials were trained by 2 versions of torch: 1.0.0, {here}." in notes) is expected
+
+
+class StoppedWhileTimed(ThreadExecutor):
+    """Ctrl-C comes while its steps are timed."""
+
+    def pace(self, recipe, at_once, threads):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super().pace(recipe, at_once, threads)
+
+
+def test_ctrl_c_before_a_trial_is_begun_leaves_nothing_of_a_new_study(runs, monkeypatch):
+    monkeypatch.setattr(parallelism, "usable_cores", lambda: 2)
+
+    def stopped(**keys):
+        study = Study(study_of(**keys), runs=runs)
+        with pytest.raises(KeyboardInterrupt):
+            study.run(executor=StoppedWhileTimed(runs=runs))
+        return study
+
+    stopped()
+    assert not runs.exists()
+    first = Study(study_of(), runs=runs)
+    run_here(first)
+    before = sorted(runs.rglob("*"))
+    stopped(name="other", vary={"optimizer.lr": [0.02, 0.03]})
+    assert sorted(runs.rglob("*")) == before
+    # Of trials that are there already there is something to tell, and a study that was run before stays.
+    partly = stopped(name="partly", vary={"optimizer.lr": [0.01, 0.03, 0.04]})
+    assert [len(setting.finished) for setting in partly.record.read_result().settings] == [1, 0, 0]
+    for trial in RunStore(runs).list():
+        RunStore(runs).delete(trial.name)
+    (first.folder / "state.json").write_text(json.dumps({"format": 1}))
+    assert stopped().record.read_result().missing
 
 
 def test_ctrl_c_while_the_last_trial_is_put_away_still_stops_what_was_to_follow(runs):

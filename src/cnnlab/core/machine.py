@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import platform
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,6 +11,7 @@ from pathlib import Path
 WINDOWS = os.name == "nt"
 """Whether what POSIX systems do with files, signals and process groups is not to be had."""
 _GROUP = Path("/sys/fs/cgroup")
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class _WindowsMemory(ctypes.Structure):
@@ -22,6 +24,18 @@ class _WindowsMemory(ctypes.Structure):
         ("free_virtual", ctypes.c_uint64),
         ("free_extended", ctypes.c_uint64),
     ]
+
+
+def machine_facts() -> dict[str, str | None]:
+    """What tells this machine from others: its name as ``host``, and ``boot``, which no other start of one has.
+
+    Machines may be of one name, as containers often are. ``boot`` is None where the system is not Linux.
+    """
+    try:
+        boot = _BOOT.read_text(encoding="ascii").strip() or None
+    except (OSError, ValueError):
+        boot = None
+    return {"host": platform.node(), "boot": boot}
 
 
 def usable_cores() -> int:

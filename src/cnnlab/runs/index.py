@@ -6,7 +6,10 @@ read from is the same by inode, size and times. Without the file, or the right t
 
 import json
 import os
+import platform
 import sqlite3
+import stat
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -127,18 +130,45 @@ class Index:
         changed = [entry for name, entry in current.items() if known.get(name) is not entry]
         gone = known.keys() - current.keys()
         self._entries = current
-        if changed or gone:
+        if self._path is not None and (changed or gone):
             _save(self._path, changed, gone, current.values())
 
 
-def _place(root: Path) -> Path:
-    """Where the file lies: in the root; for one on the network, where SQLite is not safe, in the user's cache."""
+def _place(root: Path) -> Path | None:
+    """Where the file lies: in the root; for one on the network, where SQLite is not safe, on a disk of this machine.
+
+    None where there is no such place, so that what the runs say is kept in memory alone.
+    """
     if not is_on_network(root):
         return root / INDEX
-    place = cache_folder() / "indices" / f"{digest(str(root.resolve()))[:40]}.sqlite"
+    # Of each machine its own, for a cache may be shared without being known to be.
+    name = f"{digest([str(root.resolve()), platform.node()])[:40]}.sqlite"
+    cache = cache_folder() / "indices"
+    if is_on_network(cache):
+        own = _own_folder()
+        return None if own is None else own / name
     with suppress(OSError):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    return place
+        cache.mkdir(parents=True, exist_ok=True)
+    return cache / name
+
+
+def _own_folder() -> Path | None:
+    """A folder of this user among the temporary files of this machine, which nobody else may read or write.
+
+    None where these are on the network too, or something else has its name.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else ""
+    try:
+        folder = Path(tempfile.gettempdir()) / f"cnnlab-{user}"
+        if is_on_network(folder):
+            return None
+        folder.mkdir(mode=0o700, exist_ok=True)
+        # Everybody may make folders and links there, under this name too.
+        facts = folder.lstat()
+    except OSError:
+        return None
+    is_own = stat.S_ISDIR(facts.st_mode) and facts.st_uid == user and not facts.st_mode & 0o077
+    return folder if is_own else None
 
 
 def _stamp(path: str) -> str | None:
@@ -170,9 +200,9 @@ def _opened(path: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
-def _load(path: Path) -> list[IndexEntry]:
+def _load(path: Path | None) -> list[IndexEntry]:
     """The entries on disk; none when the file is missing, damaged or of another version."""
-    if not path.is_file():
+    if path is None or not path.is_file():
         return []
     try:
         with _opened(path, write=False) as connection:

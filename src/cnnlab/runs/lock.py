@@ -2,8 +2,7 @@
 
 import json
 import os
-import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from cnnlab.core.errors import RunBusyError
 from cnnlab.core.files import READING, read_regular, storage_errors, write_text
-from cnnlab.core.machine import WINDOWS
+from cnnlab.core.machine import WINDOWS, machine_facts
 from cnnlab.runs.record import now
 
 try:
@@ -52,10 +51,10 @@ class RunLock:
         except Timeout:
             raise RunBusyError(_busy(self.folder)) from None
 
-    def sign(self) -> None:
-        """Leaves the note of who holds the lock."""
-        owner = {"pid": os.getpid(), "host": platform.node(), "since": now()}
-        write_text(self.folder / OWNER, json.dumps(owner) + "\n")
+    def sign(self, note: str = OWNER, **facts: Any) -> None:
+        """Leaves the note of who holds the lock, under the name ``note`` and with these facts besides."""
+        owner = {"pid": os.getpid(), **machine_facts(), "since": now(), **facts}
+        write_text(self.folder / note, json.dumps(owner) + "\n")
 
     def carry(self, move: Callable[[], Path]) -> Path:
         """Has the folder moved, the lock with it, and says where it is now.
@@ -116,17 +115,22 @@ def _cannot_be_taken(path: Path) -> bool:
     return False
 
 
-def owner(folder: Path) -> dict[str, Any]:
-    """``{pid, host, since}`` of who took the lock last; empty when nobody says so."""
+def owner(folder: Path, note: str = OWNER) -> dict[str, Any]:
+    """``{pid, host, boot, since}`` of who took the lock last; empty when nobody says so."""
     try:
-        return dict(json.loads(read_regular(folder / OWNER, _MOST_NOTE)))
+        return dict(json.loads(read_regular(folder / note, _MOST_NOTE)))
     except (OSError, ValueError, TypeError, RecursionError):
         return {}
 
 
-def who(folder: Path) -> str:
+def is_of_this_machine(holder: Mapping[str, Any]) -> bool:
+    """Whether an :func:`owner` is of this machine; what its note does not say, as older ones, speaks for it."""
+    return all(holder.get(fact) in (None, ours) for fact, ours in machine_facts().items())
+
+
+def who(folder: Path, note: str = OWNER) -> str:
     """The owner of a run folder, in words."""
-    holder = owner(folder)
+    holder = owner(folder, note)
     if not {"pid", "host", "since"} <= holder.keys():
         return "another process"
     return f"process {holder['pid']} on {str(holder['host'])[:64]} (since {str(holder['since'])[:19]} UTC)"

@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cnnlab.runs import environment
+from cnnlab.runs.environment import environment
+
+_COMPARED = ("cnnlab", "torch", "code")
+
+
+def versions() -> dict[str, Any]:
+    """What :func:`what_differs` compares, of this machine."""
+    facts = environment()
+    return {fact: facts[fact] for fact in _COMPARED}
 
 
 def what_differs(expected: Mapping[str, Any], of: str = "the study") -> str | None:

@@ -301,9 +301,14 @@ class Analysis:
                 f"{len(others)} of {len(runs)} trials were trained otherwise than the rest ({shown}), such as "
                 f"{others[0].name}; their numbers may differ in the last digits."
             )
-        codes = {str((run.info.get("environment") or {}).get("code")) for run in runs}
+        machines = [run.info.get("environment") or {} for run in runs]
+        codes = {str(machine.get("code")) for machine in machines}
         if len(codes) > 1:
             notes.append(f"The trials were trained by {len(codes)} different versions of cnnlab's code.")
+        # Builds for other devices are of one version.
+        torches = {str(machine["torch"]).partition("+")[0] for machine in machines if machine.get("torch")}
+        if len(torches) > 1:
+            notes.append(f"The trials were trained by {len(torches)} versions of torch: {', '.join(sorted(torches))}.")
         warned = sum(bool(run.info.get("warnings")) for run in runs)
         if warned:
             notes.append(f"{warned} of {len(runs)} runs hold warnings; see cnnlab runs show RUN.")

@@ -10,7 +10,6 @@ at, which the locks of the runs tell, and what one of them writes here the other
 """
 
 import json
-import platform
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,12 +20,15 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from cnnlab.core import yaml
+from cnnlab.core.digests import digest
 from cnnlab.core.errors import DataError, RunBusyError
 from cnnlab.core.file_systems import locks_hold
 from cnnlab.core.files import clear_leftovers, make_folder, read_regular, storage_errors, write_text
+from cnnlab.core.machine import machine_facts
 from cnnlab.core.schemas import what_is_wrong
-from cnnlab.runs.lock import LOCK, OWNER, RunLock, owner, who
+from cnnlab.runs.lock import LOCK, OWNER, RunLock, is_of_this_machine, owner, who
 from cnnlab.runs.record import json_value, now
+from cnnlab.runs.versions import versions, what_differs
 from cnnlab.studies.catalogue import STUDY, question_of
 from cnnlab.studies.merged_state import merged_state
 from cnnlab.studies.result import StudyResult
@@ -41,6 +43,8 @@ _TURN = ".turn"
 _FORMAT = 1
 _MOST_BYTES = 1 << 30
 _TURN_SECONDS = 60.0
+_LONGEST = 64
+"""Characters of a version, or of the digest of a program."""
 
 
 class StudyRecord:
@@ -120,11 +124,14 @@ class StudyRecord:
         self._check_locks()
         with storage_errors(self.folder), self._turn:
             is_first = self._take()
-            if not is_first and (file is None or _read_text(self.folder / STUDY) != _text_of(file)):
-                raise RunBusyError(
-                    f"another process is running the study {self.folder.name} just now. Wait until it is done, or stop "
-                    "it. Several run one study together where it is the same in every word, and no search."
-                )
+            try:
+                # Two machines that start at once find no note of the other before each has left its own.
+                self._check_locks()
+            except RunBusyError:
+                self.release()
+                raise
+            if not is_first:
+                self._check_same(file)
             if is_first:
                 clear_leftovers(self.folder)
             # What it wrote until a moment ago counts.
@@ -139,23 +146,28 @@ class StudyRecord:
         self._since = time.monotonic()
         return not is_first
 
-    def forget_if_new(self) -> None:
-        """Removes the folders that :meth:`hold` made, where nothing came of the study: it was refused."""
+    def forget_if_new(self) -> bool:
+        """Removes the folders that :meth:`hold` made, where nothing came of the study; whether that is so.
+
+        It was refused then, or stopped before it was settled how its trials are carried out.
+        """
         if not self._made:
-            return
+            return False
         with storage_errors(self.folder), self._turn:
-            if not (self.folder / STATE).exists():
-                for name in (STUDY, OWNER, LOCK, _TURN):
-                    with suppress(OSError):
-                        (self.folder / name).unlink()
-                for folder in self._made:
-                    with suppress(OSError):
-                        folder.rmdir()
+            if (self.folder / STATE).exists():
+                return False
+            for name in (STUDY, self._note, LOCK, _TURN):
+                with suppress(OSError):
+                    (self.folder / name).unlink()
+            for folder in self._made:
+                with suppress(OSError):
+                    folder.rmdir()
+        return True
 
     def release(self) -> None:
         """Gives the study free."""
         if self._lock.is_locked:
-            (self.folder / OWNER).unlink(missing_ok=True)
+            (self.folder / self._note).unlink(missing_ok=True)
         self._lock.release(force=True)
         # Whoever saves afterwards is not at work on it, and does not take it again.
         self._is_shared = False
@@ -172,17 +184,54 @@ class StudyRecord:
             self._lock.acquire(timeout=0)
         except Timeout:
             return False
-        RunLock(self.folder).sign()
+        RunLock(self.folder).sign(self._note, versions=versions())
         return True
 
-    def _check_locks(self) -> None:
-        holder = owner(self.folder).get("host")
-        if holder not in (None, platform.node()) and not locks_hold(self.folder):
+    @property
+    def _note(self) -> str:
+        """The note of who is at work; where locks are not known to hold, each machine has one of its own.
+
+        One for all would say only who wrote it last.
+        """
+        if locks_hold(self.folder):
+            return OWNER
+        return f"{Path(OWNER).stem}-{digest(machine_facts())[:16]}{Path(OWNER).suffix}"
+
+    def _check_same(self, file: "StudyFile | None") -> None:
+        """Refuses to join those who run another study of the name, or run it by another program."""
+        if file is None or _read_text(self.folder / STUDY) != _text_of(file):
             raise RunBusyError(
-                f"the study {self.folder.name} is being run by {who(self.folder)}, and locks are not known to hold "
-                f"between machines in {self.folder.parent}, so that the two would spoil each other's runs. Run it on "
-                f"one machine, or in a folder with locks, such as NFS mounted without nolock. If it is not run there "
-                f"any more, remove {self.folder / OWNER}"
+                f"another process is running the study {self.folder.name} just now. Wait until it is done, or stop "
+                "it. Several run one study together where it is the same in every word, and no search."
+            )
+        differs = self._what_differs()
+        if differs is not None:
+            raise RunBusyError(
+                f"another process is running the study {self.folder.name} just now, and this one cannot join it: "
+                f"{differs}. Or wait until it is done"
+            )
+
+    def _what_differs(self) -> str | None:
+        """What this program is other than that of who is at work, who says so in the note."""
+        holder = owner(self.folder, self._note)
+        theirs, name = holder.get("versions"), who(self.folder, self._note)
+        if isinstance(theirs, dict):
+            return what_differs({fact: str(theirs.get(fact) or "")[:_LONGEST] for fact in versions()}, name)
+        # A note that is gone is that of one who just leaves.
+        return f"{name} has an older cnnlab. Install the same there" if holder else None
+
+    def _check_locks(self) -> None:
+        """Refuses to run it beside another machine where their locks are not known to hold."""
+        if locks_hold(self.folder):
+            return
+        for path in sorted(self.folder.glob(f"{Path(OWNER).stem}*{Path(OWNER).suffix}")):
+            if is_of_this_machine(owner(self.folder, path.name)):
+                continue
+            raise RunBusyError(
+                f"the study {self.folder.name} is being run by {who(self.folder, path.name)}, and locks are not known "
+                f"to hold between machines in {self.folder.parent}, so that the two would spoil each other's runs. Run "
+                "it on one machine, or in a folder with locks, such as NFS mounted without nolock. If it is not run "
+                f"there any more, remove {path}"
             )
 
     def _take_up(self) -> None:

@@ -133,6 +133,7 @@ class Study:
         :param progress: how far the study is is shown in a terminal or a notebook; otherwise as for
             :func:`cnnlab.train`.
         :raises StudyInterrupted: on Ctrl-C or SIGTERM, once every trial is saved.
+        :raises KeyboardInterrupt: on Ctrl-C before a trial is begun; a new study leaves nothing then.
         :raises RunBusyError: while another process runs the study.
         """
         if workers is not None and workers < 1:
@@ -164,7 +165,10 @@ class Study:
             return self._conclude()
         except KeyboardInterrupt:
             self._take_up_looks()
-            self._conclude()
+            # Trials that another study trained are its own as well, and worth a result.
+            has_runs = any(self.trials.run(task.digest) is not None for task in self._tasks())
+            if has_runs or not self.record.forget_if_new():
+                self._conclude()
             raise
         except CnnlabError:
             self.record.forget_if_new()
