@@ -53,7 +53,6 @@ USES = {
     "models/cpu_kernels/compiler.py": {"os.killpg", "signal.SIGKILL"},
     "runs/index.py": {"os.getuid"},
     "runs/lock.py": {"fcntl"},
-    "studies/execution/clusters/slurm_states.py": {"os.getuid"},
     "studies/execution/worker.py": {"os.setpgid"},
 }
 """What is used of POSIX alone: done without where it is missing, or never come to, since nothing is compiled there."""
