@@ -7,9 +7,9 @@ The first asks ``cnnlab serve`` and a plain FastAPI with the same network for wh
 clients that each ask again when they were answered. All servers of a network are up at once and take turns, after each
 was warmed up and all were seen to say the same; figures are medians over the turns. Ten minutes. The second asks
 ``cnnlab serve`` for so long, hostile requests among the others, and watches its memory. Servers and clients share the
-cores of the machine, and threads are as many as there are cores, whatever ``OMP_NUM_THREADS`` says. Each turn is kept
-in the file ``--kept``, from which an interrupted benchmark goes on. A request that is not answered within 30 seconds has
-failed, and the second leaves with 1 where memory grew by more than is allowed. Writes ``serving-KIND.json`` or
+cores of the machine, and threads are as many as there are cores, whatever ``OMP_NUM_THREADS`` says. A request that is
+not answered within 30 seconds has failed, and the second leaves with 1 where memory grew by more than is allowed. Each
+turn is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``serving-KIND.json`` or
 ``serving-memory-KIND.json`` and the page beside it under ``benchmarks/results``, where KIND is the processor's.
 """
 
