@@ -85,7 +85,7 @@ def _row(kind: str, count: dict[str, Any]) -> str:
 
 def mended(path: Path | None) -> list[dict[str, Any]]:
     """What was found in parts of a kept file that were run anew since, each finding once."""
-    lines = [] if path is None else [json.loads(line) for line in path.read_text().splitlines()]
+    lines = [] if path is None else [json.loads(line) for line in path.read_text().splitlines()[1:]]
     last = {key: place for place, (key, _) in enumerate(lines)}
     earlier = (record["findings"] for place, (key, record) in enumerate(lines) if place != last[key])
     return list({finding["number"]: finding for findings in earlier for finding in findings}.values())
@@ -110,7 +110,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="run kept parts anew that found faults, once mended")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     arguments = parser.parse_args()
-    before, kept = machine.describe(), Kept(arguments.kept)
+    before, kept = machine.describe(), Kept(arguments.kept, any_code=arguments.again)
     if arguments.again:
         kept.found = {key: record for key, record in kept.found.items() if not record["findings"]}
     parts = []

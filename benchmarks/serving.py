@@ -7,8 +7,9 @@ The first asks ``cnnlab serve`` and a plain FastAPI with the same network for wh
 clients that each ask again when they were answered. All servers of a network are up at once and take turns, after each
 was warmed up and all were seen to say the same; figures are medians over the turns. Ten minutes. The second asks
 ``cnnlab serve`` for so long, hostile requests among the others, and watches its memory. Servers and clients share the
-cores of the machine, and threads are as many as there are cores, whatever ``OMP_NUM_THREADS`` says. Each turn is kept
-in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``serving-KIND.json`` or
+cores of the machine, and threads are as many as there are cores, whatever ``OMP_NUM_THREADS`` says. A request that is
+not answered within 30 seconds has failed, and the second leaves with 1 where memory grew by more than is allowed. Each
+turn is kept in the file ``--kept``, from which an interrupted benchmark goes on. Writes ``serving-KIND.json`` or
 ``serving-memory-KIND.json`` and the page beside it under ``benchmarks/results``, where KIND is the processor's.
 """
 
@@ -32,6 +33,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,8 @@ _HOSTILE_EVERY = 7
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 PICTURES, WARM_UP, SAME = 16, 2.0, 1e-3
 """How many there are, seconds before the clock starts, and how far servers' confidences may be apart."""
+LONGEST = 30.0
+"""Seconds that a request of this process may take; the clients have the same."""
 MOST_GROWTH = 16.0
 """MiB that a server may hold more at the end than after the first fifth."""
 
@@ -141,7 +145,7 @@ def load(port: int, clients: int, seconds: float, requests: list[str]) -> dict[s
 def batches(port: int) -> tuple[float, float]:
     """How many pictures were computed so far, and in how many batches."""
     asked = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    text = urllib.request.urlopen(asked).read().decode()
+    text = urllib.request.urlopen(asked, timeout=LONGEST).read().decode()
     told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     return float(told["cnnlab_batch_pictures_sum"]), float(told["cnnlab_batch_pictures_count"])
 
@@ -185,7 +189,7 @@ def confidence(port: int, body: bytes) -> float:
     """How sure a server is of a picture."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "image/png"}
     asked = urllib.request.Request(f"http://127.0.0.1:{port}/predict", body, headers)
-    return float(json.load(urllib.request.urlopen(asked))["confidence"])
+    return float(json.load(urllib.request.urlopen(asked, timeout=LONGEST))["confidence"])
 
 
 def turn(servers: dict[str, Asked], clients: int, seconds: float) -> dict[str, Any]:
@@ -223,12 +227,12 @@ def medians(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for label in turns[0]:
         each = [found[label] for found in turns]
         rates = [found["a_second"] for found in each]
-        codes: Counter[str] = Counter()
-        for found in each:
-            codes.update(found["codes"])
-        numbers = [key for key in each[0] if key not in ("codes", "requests")]
+        counts: dict[str, Counter[str]] = {"codes": Counter(), "failed": Counter()}
+        for found, (kind, count) in product(each, counts.items()):
+            count.update(found[kind])
+        numbers = [key for key in each[0] if key not in (*counts, "requests")]
         row = {key: statistics.median(found[key] for found in each) for key in numbers}
-        row |= {"low": min(rates), "high": max(rates), "turns": len(turns), "codes": dict(codes)}
+        row |= {"low": min(rates), "high": max(rates), "turns": len(turns), **counts}
         row["of_plain"] = statistics.median(
             found[label]["a_second"] / found["plain FastAPI"]["a_second"] for found in turns
         )
@@ -318,8 +322,9 @@ def page(record: dict[str, Any]) -> str:
         for row in record["measurements"]:
             if row["model"] == model:
                 together = f"{row['pictures_a_batch']:.1f}" if "pictures_a_batch" in row else ""
-                failed = sum(count for code, count in row["codes"].items() if code != "200")
-                said = f" ({failed} refused)" if failed else ""
+                refused = sum(count for code, count in row["codes"].items() if code != "200")
+                told = [*([f"{refused} refused"] if refused else []), *_failures(row["failed"])]
+                said = f" ({', '.join(told)})" if told else ""
                 lines.append(
                     f"| {row['server']} | {row['clients']} | {row['a_second']:,.0f}{said} "
                     f"| {row['low']:,.0f}–{row['high']:,.0f} | {row['of_plain']:.2f} | {1000 * row['p50']:.1f} "
@@ -331,7 +336,8 @@ def page(record: dict[str, Any]) -> str:
 
 def memory_page(record: dict[str, Any]) -> str:
     """What memory did, as Markdown."""
-    codes = ", ".join(f"{count:,} with {code}" for code, count in sorted(record["codes"].items()))
+    answered = [f"{count:,} with {code}" for code, count in sorted(record["codes"].items())]
+    codes = ", ".join([*answered, *_failures(record["failed"])])
     return "\n".join(
         [
             *_head(record, "Memory of a server"),
@@ -346,6 +352,11 @@ def memory_page(record: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def _failures(failed: dict[str, int]) -> list[str]:
+    """How many were not answered, in words."""
+    return [f"{count:,} {reason}" for reason, count in sorted(failed.items())]
 
 
 def _head(record: dict[str, Any], title: str) -> list[str]:
@@ -375,6 +386,8 @@ def main() -> None:
     if words.minutes:
         record |= watch(words.minutes)
         write_results(words.results, f"serving-memory-{machine.kind(facts)}", record, memory_page(record))
+        if not record["met"]:
+            sys.exit(f"the server grew by {record['grown_mib']:.0f} MiB, and at most {MOST_GROWTH:g} are allowed.")
     else:
         record |= {"seconds": words.seconds, "turns": words.turns, **measure(words, Kept(words.kept))}
         write_results(words.results, f"serving-{machine.kind(facts)}", record, page(record))

@@ -8,7 +8,7 @@ once before any is measured again, so that a machine that slows down slows all. 
 on a processor without AVX-512. Writes ``training-speed-KIND.json``, with every single figure, and the page beside it
 under ``benchmarks/results``, where KIND is the processor's: ``avx2``, ``avx512-bf16`` … About 40 minutes on two cores,
 twice that where bfloat16 is native and each format is measured too; fewer images and repeats take less, and the page
-says how many there were. A file of ``--keep`` is for one kind of processor and one state of the code.
+says how many there were. A file of ``--keep`` of another processor or code is refused.
 
     python benchmarks/training_speed.py --page benchmarks/results/training-speed-avx2.json
 

@@ -1,5 +1,9 @@
 """The page on several devices: what it says to type works, with processes that begin as they do for anybody."""
 
+import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import documents
@@ -27,3 +31,21 @@ def test_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for command in others:
         result = documents.call(command.replace("RUN", run.name), SMALL)
         assert result.exit_code == 0 and "is finished already" in result.stderr
+
+
+@pytest.mark.slow(12)
+def test_torchrun_trains_as_the_page_types_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CNNLAB_RUNS")
+    lines = [line for block in documents.blocks(documents.read(f"docs/{PAGE}")) for line in block.text.splitlines()]
+    command = next(line for line in lines if line.startswith("torchrun ") and " -m cnnlab " in line)
+    words = documents.cut(shlex.split(command)[1:], SMALL)
+    # One thread each, and a free port in the place of torchrun's own, which another test may hold.
+    variables = os.environ | {"OMP_NUM_THREADS": "1", "PET_STANDALONE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", *words],
+        cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (run,) = RunStore(tmp_path / "runs").list()
+    assert run.status == "finished" and run.info["execution"]["devices"] == 2
+    assert run.name in done.stdout
