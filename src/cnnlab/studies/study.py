@@ -20,7 +20,7 @@ from cnnlab.studies.catalogue import find_study, study_folder
 from cnnlab.studies.claim_grammar import read_claim
 from cnnlab.studies.designs import SearchDesign
 from cnnlab.studies.execution.clusters.choose import Cluster
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, ClusterRefusedError
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, ClusterRefusedError, ClusterSilentError
 from cnnlab.studies.execution.executor import Executor
 from cnnlab.studies.execution.parallelism import choose_parallelism, execution_keys, parallelism_choices
 from cnnlab.studies.execution.process_executor import ProcessExecutor
@@ -434,7 +434,7 @@ class Study:
                 choices = parallelism_choices(example.recipe, left, workers)
             try:
                 execution = choose_parallelism(executor, example.recipe, choices)
-            except ClusterRefusedError:
+            except (ClusterRefusedError, ClusterSilentError):
                 raise
             except CnnlabError as error:
                 # One setting that cannot be trained is no reason to train none; its trials will say the same.

@@ -14,6 +14,7 @@ from typing import Any
 from cnnlab.core.errors import CnnlabError, UsageError, one_line
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.machine import usable_cores
+from cnnlab.core.number_text import counted
 
 RAY, RAY_CLIENT = "ray", "ray://"
 _CLIENT_PORT = 10001
@@ -78,6 +79,26 @@ class RayCluster:
                 if node["Alive"]
             ]
 
+    def is_busy(self, cpus: int, gpus: float) -> bool:
+        """Whether less is free now than a worker of so many cores and so much of a GPU takes, on all nodes together.
+
+        :raises CnnlabError: where the cluster does not answer.
+        """
+        free = self._free()
+        return free.get("CPU", 0.0) < cpus or free.get("GPU", 0.0) < gpus
+
+    def said_of_free(self, cpus: int, gpus: float) -> str:
+        """What is free now of that which is asked for, in words.
+
+        :raises CnnlabError: where the cluster does not answer.
+        """
+        nodes, free = self.nodes(), self._free()
+        wanted = [("CPU", "core", sum(node.cpus for node in nodes), _said_of_cores(cpus))]
+        if gpus:
+            wanted.append(("GPU", "GPU", sum(node.gpus for node in nodes), _said_of_gpus(gpus)))
+        there = " and ".join(f"{free.get(key, 0.0):g} of {counted(int(most), noun)}" for key, noun, most, _ in wanted)
+        return f"{there} free, {' and '.join(asked for *_, asked in wanted)} asked for by each worker"
+
     def actor(self, kind: type, *arguments: Any, node: str | None = None, cpus: float = 0, gpus: float = 0) -> Any:
         """An actor, on this node or else on that of this process.
 
@@ -106,6 +127,11 @@ class RayCluster:
                 f"the Ray cluster{where} does not answer any more ({one_line(error)}). What came home is kept: run "
                 "the same again once the cluster is there, and it goes on where it is."
             ) from error
+
+    def _free(self) -> Mapping[str, float]:
+        with self.answering():
+            free: Mapping[str, float] = self.ray.available_resources()
+        return free
 
     def close(self) -> None:
         """Gives the connection up, and stops a cluster that was started here."""
@@ -161,10 +187,18 @@ def check_share(cpus: int | None, gpus: float | None, of: str = "a training") ->
         raise UsageError(f"gpus={gpus:g}: name a share of one GPU, such as 0.25, or a whole number of them.")
 
 
-def said_of_no_room(cpus: float, gpus: float) -> str:
+def said_of_no_room(cpus: int, gpus: float) -> str:
     """Why nothing can be carried out where no node has that much."""
-    gpu = f" and {gpus:g} of a GPU" if gpus else ""
-    return f"no node of the cluster has {cpus:g} cores{gpu}. Ask for less (cpus, gpus), or add a node."
+    gpu = f" and {_said_of_gpus(gpus)}" if gpus else ""
+    return f"no node of the cluster has {_said_of_cores(cpus)}{gpu}. Ask for less (cpus, gpus), or add a node."
+
+
+def _said_of_cores(cpus: int) -> str:
+    return counted(cpus, "core")
+
+
+def _said_of_gpus(gpus: float) -> str:
+    return f"{gpus:g} of a GPU" if gpus < 1 else counted(int(gpus), "GPU")
 
 
 def load_ray() -> Any:

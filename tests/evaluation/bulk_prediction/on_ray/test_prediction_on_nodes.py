@@ -20,6 +20,7 @@ from cnnlab.core.clusters import packing
 from cnnlab.core.clusters.mailbox import packed
 from cnnlab.core.clusters.ray_cluster import Node
 from cnnlab.core.errors import CnnlabError, DataError, UsageError
+from cnnlab.core.messages import printing_notes
 from cnnlab.data import find_images
 from cnnlab.data.white import White
 from cnnlab.evaluation import predict_to_file
@@ -177,8 +178,9 @@ class Cluster:
 
     ray = property(lambda self: self)
 
-    def __init__(self, *answers: tuple[bytes | None, str | None]) -> None:
-        self.answers, self.ended = list(answers), 0
+    def __init__(self, *answers: tuple[bytes | None, str | None], free: int = 1) -> None:
+        self.answers, self.ended, self.free = list(answers), 0, free
+        self.waits: list[float | None] = []
         self.cloudpickle = pytest.importorskip("ray").cloudpickle
 
     def answering(self) -> Any:
@@ -193,7 +195,17 @@ class Cluster:
 
     get = put
 
-    def wait(self, calls: list[Any], num_returns: int) -> tuple[list[Any], list[Any]]:
+    def is_busy(self, cpus: int, gpus: float) -> bool:
+        return self.free < cpus
+
+    def said_of_free(self, cpus: int, gpus: float) -> str:
+        return f"{self.free} free"
+
+    def wait(self, calls: list[Any], num_returns: int, timeout: float | None) -> tuple[list[Any], list[Any]]:
+        self.waits.append(timeout)
+        if timeout is not None:
+            # Longer than anybody waits without a word.
+            return [], calls
         return calls[:1], calls[1:]
 
     def kill(self, actor: Any) -> None:
@@ -217,6 +229,20 @@ def test_what_went_wrong_on_the_cluster_is_told_with_what_to_do(predictor: Predi
     source = OutputsOnRay(cluster, find_images([zip_of(tmp_path / "z.zip", 6)]), predictor, 1, 1, 0)
     with pytest.raises(CnnlabError, match=r"on the Ray cluster: the actor died\. What was predicted is kept"):
         next(source.batches(0))
+
+
+def test_a_cluster_that_is_busy_is_told_of_once_and_waited_for(
+    predictor: Predictor, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "The Ray cluster is busy (0 free). The prediction waits for room there; Ctrl-C stops it."
+    for free, waits in ((1, [None]), (0, [10.0, None])):
+        cluster = Cluster((None, "the actor died."), free=free)
+        source = OutputsOnRay(cluster, find_images([zip_of(tmp_path / "z.zip", 6)]), predictor, 1, 1, 0)
+        with printing_notes(), pytest.raises(CnnlabError, match="the actor died"):
+            next(source.batches(0))
+        assert cluster.waits == waits
+        told = " ".join(capsys.readouterr().err.split())
+        assert told.count(said) == (free == 0)
 
 
 def test_a_model_that_cannot_be_sent_is_refused(predictor: Predictor, tmp_path: Path) -> None:
@@ -275,7 +301,7 @@ def test_workers_are_as_many_as_there_is_room_for_or_are_asked_for(predictor: Pr
     nodes = [Node("a", "a", 4.0, 0.0), Node("b", "b", 3.0, 1.0)]
     for words, count in (({}, 7), ({"cpus": 2}, 3), ({"cpus": 2, "workers": 2}, 2), ({"gpus": 0.25}, 3)):
         assert on_ray(nodes, **words).outputs([], predictor)._workers == count
-    with pytest.raises(CnnlabError, match=r"no node of the cluster has 5 cores\. Ask for less"):
+    with pytest.raises(UsageError, match=r"no node of the cluster has 5 cores\. Ask for less"):
         on_ray(nodes, cpus=5).outputs([], predictor)
 
 

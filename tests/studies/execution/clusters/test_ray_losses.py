@@ -6,14 +6,17 @@ The cluster is a stand-in: two nodes, workers that train nothing, and the errors
 from types import SimpleNamespace
 
 import pytest
-from small_studies import BASE
+from small_studies import BASE, study_of
 
 from cnnlab.core.clusters.mailbox import Mailbox, packed, unpacked
 from cnnlab.core.clusters.ray_cluster import Node, RayCluster
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
+from cnnlab.core.messages import printing_notes
 from cnnlab.data import load_data
-from cnnlab.studies import RayExecutor
+from cnnlab.studies import Cluster as Place
+from cnnlab.studies import RayExecutor, Study
 from cnnlab.studies.execution.clusters import ray_executor
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterRefusedError
 from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
 from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
@@ -26,10 +29,10 @@ class Call:
     """What Ray ends in a result or an error."""
 
     def __init__(self):
-        self.is_over, self.error = False, None
+        self.is_over, self.error, self.value = False, None, None
 
-    def end(self, error=None):
-        self.is_over, self.error = True, error
+    def end(self, error=None, value=None):
+        self.is_over, self.error, self.value = True, error, value
 
 
 class Worker:
@@ -39,10 +42,15 @@ class Worker:
         self.cluster, self.number, self.node = cluster, number, node
         self.calls, self.requests, self.asked, self.is_killed = [], [], [], False
         self.train, self.__ray_ready__ = SimpleNamespace(remote=self._train), SimpleNamespace(remote=self._ask)
+        self.pace = SimpleNamespace(remote=self._pace)
 
     def _train(self, request, key, stored):
         self.requests.append(request)
         self.stored = stored
+        self.calls.append(Call())
+        return self.calls[-1]
+
+    def _pace(self, recipe, key, stored, seconds):
         self.calls.append(Call())
         return self.calls[-1]
 
@@ -62,10 +70,12 @@ class Cluster:
     """Stands in for a connection, and for Ray itself."""
 
     exceptions, address, answering = errors, None, RayCluster.answering
+    said_of_free, _free = RayCluster.said_of_free, RayCluster._free
 
     def __init__(self):
         self.there = [Node("a", "first/a", 1.0, 0.0), Node("b", "second/b", 1.0, 0.0)]
         self.messages, self.answers, self.workers = [], [], []
+        self.on_wait = lambda timeout: None
         self.ray = self
 
     def nodes(self):
@@ -95,9 +105,13 @@ class Cluster:
     def get(self, value):
         if isinstance(value, Call) and value.error is not None:
             raise value.error
-        return value
+        return value.value if isinstance(value, Call) else value
+
+    def available_resources(self):
+        return {"CPU": 0.5}
 
     def wait(self, calls, num_returns, timeout):
+        self.on_wait(timeout)
         return [call for call in calls if call.is_over], [call for call in calls if not call.is_over]
 
     def put(self, content):
@@ -292,12 +306,105 @@ def test_data_for_which_the_object_store_has_no_room_is_loaded_by_each_node(clus
     assert cluster.workers[0].stored == []
 
 
+class Clock:
+    """The time, which passes as workers are waited for; at some moments something happens.
+
+    :param moments: what, by the second.
+    """
+
+    def __init__(self, cluster, monkeypatch, moments):
+        self.now, self.moments = 0.0, sorted(moments.items())
+        cluster.on_wait = self.passes
+        monkeypatch.setattr(ray_executor.time, "monotonic", lambda: self.now)
+
+    def passes(self, timeout):
+        self.now += timeout
+        while self.moments and self.now >= self.moments[0][0]:
+            self.moments.pop(0)[1]()
+
+
+BUSY = (
+    "The Ray cluster is busy, or slow to begin: after 10 s no worker of the study is up (0.5 of 2 cores free, 1 core "
+    "asked for by each worker). The study waits for room there; Ctrl-C stops it."
+)
+TIMING = SimpleNamespace(
+    images_per_second=5.0, execution=SimpleNamespace(to_dict=dict), choice=SimpleNamespace(to_dict=dict)
+)
+
+
+def told_once(capsys):
+    return " ".join(capsys.readouterr().err.split()).count(BUSY) == 1
+
+
+def test_a_busy_cluster_is_told_of_once_and_waited_for_before_the_timing_counts(cluster, tmp_path, monkeypatch, capsys):
+    Clock(
+        cluster,
+        monkeypatch,
+        {2000.0: lambda: cluster.workers[0].tell("up"), 2800.0: lambda: cluster.workers[0].calls[0].end(value=TIMING)},
+    )
+    with RayExecutor(runs=tmp_path / "runs") as executor, printing_notes():
+        assert executor.pace(BASE, 2, 1).images_per_second == 10.0
+    assert told_once(capsys)
+
+
+def test_a_worker_that_is_up_and_never_through_with_the_timing_is_given_up(cluster, tmp_path, monkeypatch, capsys):
+    begun = {each: lambda each=each: cluster.workers[each].tell("up") for each in range(2)}
+    clock = Clock(cluster, monkeypatch, {5.0: begun[0], 910.0: begun[1]})
+    said = "failed on first/a: no answer within 15 minutes; on second/b: no answer within 15 minutes"
+    with RayExecutor(runs=tmp_path / "runs") as executor, printing_notes():
+        with pytest.raises(CnnlabError, match=said):
+            executor.pace(BASE, 2, 1)
+        assert all(worker.is_killed for worker in cluster.workers)
+    assert 1800.0 < clock.now < 1820.0 and BUSY[:20] not in capsys.readouterr().err
+
+
+def test_trials_that_wait_for_a_busy_cluster_say_so_once(cluster, tmp_path, monkeypatch, capsys):
+    clock = Clock(cluster, monkeypatch, {})
+    with RayExecutor(runs=tmp_path / "runs", workers=2) as executor, printing_notes():
+        for number in range(2):
+            executor.submit(TrialRequest(number, BASE))
+        executor.events(0)
+        clock.now = 9.0
+        executor.events(0)
+        assert not capsys.readouterr().err
+        for clock.now in (11.0, 12.0, 2000.0):
+            executor.events(0)
+        assert told_once(capsys)
+
+
+def test_more_than_any_node_has_is_refused_before_a_worker_is_asked_for(cluster, tmp_path):
+    said = r"^no trial can be carried out: no node of the cluster has 64 cores\. Ask for less \(cpus, gpus\)"
+    for ask in (
+        lambda executor: executor.pace(BASE, 1, 1),
+        lambda executor: [executor.submit(TrialRequest(0, BASE)), executor.events(0)],
+    ):
+        with RayExecutor(runs=tmp_path / "runs", cpus=64) as executor, pytest.raises(ClusterRefusedError, match=said):
+            ask(executor)
+    assert not cluster.workers
+
+
+def test_nodes_that_are_gone_in_the_middle_are_no_wrong_usage(cluster, executor):
+    cluster.there.clear()
+    executor.submit(TrialRequest(1, BASE))
+    with pytest.raises(CnnlabError, match=r"no node of the cluster has 1 core\.") as raised:
+        executor.events(0)
+    assert not isinstance(raised.value, UsageError)
+
+
+def test_a_study_that_asks_for_more_than_a_cluster_has_is_refused_once_without_a_trial_s_name(
+    cluster, tmp_path, capsys
+):
+    with printing_notes(), pytest.raises(ClusterRefusedError, match=r"^no trial can be carried out: no node "):
+        Study(study_of(), runs=tmp_path / "a" / "runs").run(on=Place("ray", cpus=64))
+    assert capsys.readouterr().err.count("Timing a few") == 1 and not list(tmp_path.iterdir())
+
+
 def test_where_no_node_is_left_that_is_said_and_not_waited_for(cluster, tmp_path):
     cluster.there.clear()
     with RayExecutor(runs=tmp_path / "runs") as executor:
         assert executor.slots == 1
         executor.submit(TrialRequest(0, BASE))
-        with pytest.raises(CnnlabError, match="no node of the cluster has 1 cores"):
+        with pytest.raises(CnnlabError, match=r"no node of the cluster has 1 core\. Ask for less"):
             executor.events(0)
 
 

@@ -15,9 +15,9 @@ from small_studies import BASE, numbers, run_here, study_of
 
 from cnnlab.core.errors import CnnlabError, CnnlabWarning, UsageError
 from cnnlab.runs import Run, environment
-from cnnlab.studies import SlurmExecutor, Study
+from cnnlab.studies import SlurmExecutor, Study, ThreadExecutor
 from cnnlab.studies.execution.clusters import slurm_executor, slurm_job
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterRefusedError
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterRefusedError, ClusterSilentError
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
 from cnnlab.studies.execution.clusters.slurm_states import JobState
 from cnnlab.studies.execution.executor import EpochDone, Failed, Finished, Started, Stopped, TrialRequest
@@ -90,6 +90,21 @@ def test_a_job_of_submitit_says_where_it_was_and_what_that_machine_lacks(tmp_pat
     assert failed.reason.startswith(f"on {os.uname().nodename}/")
 
 
+@pytest.mark.slow(6)
+def test_a_job_of_submitit_trains_a_trial_as_this_machine_does(tmp_path):
+    recipe = {**BASE, "seed": 3}
+    with SlurmExecutor(runs=tmp_path / "runs", system="local") as executor:
+        executor.submit(TrialRequest(0, recipe))
+        there = Run(told_until(executor, Finished).folder)
+    with ThreadExecutor(runs=tmp_path / "here") as executor:
+        executor.submit(TrialRequest(0, recipe))
+        here = Run(told_until(executor, Finished).folder)
+    (node,) = there.info["nodes"]
+    assert node["node"].startswith(f"{os.uname().nodename}/") and there.digest == here.digest
+    timed = ["seconds", "images_per_second"]
+    assert there.history.drop(columns=timed).equals(here.history.drop(columns=timed))
+
+
 def test_a_job_that_ends_without_a_word_is_told_with_the_remedy(jobs, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "submit", lambda *unused: EndedJob())
     with SlurmExecutor(runs=tmp_path / "runs", system="local") as executor:
@@ -97,6 +112,14 @@ def test_a_job_that_ends_without_a_word_is_told_with_the_remedy(jobs, tmp_path, 
         (failed,) = executor.events(0)
     assert failed.kind == "crash" and "take a folder that all machines share (--runs)" in failed.reason
     assert "No such file or directory: '/scratch'" in failed.reason
+
+
+@pytest.mark.parametrize(("node", "named"), [("n7", "the job 5 on n7 ended as FAILED"), ("", "the job 5 ended as")])
+def test_a_job_that_ends_without_a_word_is_told_with_its_node(queued, node, named):
+    executor, *_ = queued
+    executor._states.state = JobState("FAILED", node=node)
+    (failed,) = executor.events(0)
+    assert failed.reason.startswith(named)
 
 
 def test_ctrl_c_while_the_timing_waits_in_the_queue_takes_its_job_out_of_it(jobs, tmp_path, monkeypatch):
@@ -218,6 +241,33 @@ def test_a_study_that_slurm_refuses_is_told_once_and_leaves_no_folder(tmp_path, 
     assert len(queue.asked) == 1 and not list(tmp_path.iterdir())
 
 
+SILENT = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_controller_that_does_not_answer_is_told_as_that_and_fails_no_trial(tmp_path, monkeypatch):
+    lack = slurm_job.Lack("n1", "there are no pictures.")
+    telling(monkeypatch, RuntimeError(SILENT), lack, RuntimeError(SILENT))
+    said = "^the controller of Slurm does not answer: Unable to contact .* Once sinfo answers, run the same again"
+    with SlurmExecutor(runs=tmp_path / "runs", system="local") as executor:
+        with pytest.raises(ClusterSilentError, match=said):
+            executor.pace(BASE, 1, 1)
+        # Nor is it the nodes that are left which are missing.
+        executor.submit(TrialRequest(0, BASE))
+        with pytest.warns(CnnlabWarning, match="on n1 data"):
+            executor.events(0)
+        with pytest.raises(ClusterSilentError, match=said):
+            executor.events(0)
+
+
+def test_a_study_that_finds_no_controller_says_so_once_without_a_trial_s_name(tmp_path, monkeypatch):
+    queue = telling(monkeypatch, RuntimeError(SILENT))
+    monkeypatch.setattr(slurm_executor.shutil, "which", lambda program: program)
+    with pytest.raises(ClusterSilentError, match=r"^the controller of Slurm"):
+        Study(study_of(), runs=tmp_path / "a" / "runs").run(on="slurm")
+    assert len(queue.asked) == 1 and not list(tmp_path.iterdir())
+
+
 def test_an_option_that_sbatch_has_not_is_refused(tmp_path):
     with SlurmExecutor(runs=tmp_path / "runs", options={"partitoin": "gpu"}, system="local") as executor:
         executor.submit(TrialRequest(0, BASE))
@@ -226,10 +276,11 @@ def test_an_option_that_sbatch_has_not_is_refused(tmp_path):
 
 
 def test_a_short_time_leaves_most_of_it_to_train_in(jobs, tmp_path):
-    for minutes, before in ((1, 15), (4, 60), (600, 90)):
-        with SlurmExecutor(runs=tmp_path / "runs", options={"time": minutes}, system="local") as executor:
+    for time_asked, minutes, before in ((1, 1, 15), ("4:00", 4, 60), ("10:00:00", 600, 90), (None, 240, 90)):
+        with SlurmExecutor(runs=tmp_path / "runs", options={"time": time_asked}, system="local") as executor:
             executor._queue(())
-        assert jobs.asked["slurm_signal_delay_s"] == before
+        asked = (jobs.asked["timeout_min"], jobs.asked["slurm_signal_delay_s"])
+        assert asked == (minutes, before) and "slurm_time" not in jobs.asked
 
 
 class States:

@@ -56,6 +56,24 @@ def test_without_accounts_a_job_that_is_known_no_more_is_gone(slurm):
     assert states(found, asked) == ["GONE"] and found.of(asked[0]).is_over
 
 
+def test_the_node_of_a_job_is_known_also_where_slurm_knows_the_job_no_more(slurm):
+    found, asked = SlurmStates(), jobs("7_0", "8", "9")
+    squeue = slurm("squeue", "7_0|RUNNING|None|n7", "8|RUNNING|None|n8", "9|PENDING|Resources|")
+    found.look(asked)
+    assert [found.of(job).node for job in asked] == ["n7", "n8", ""]
+    assert "%N" in squeue.read_text() and found.of(asked[2]).reason == "Resources"
+    slurm("squeue")
+    sacct = slurm("sacct", "8|FAILED|m8", "9|CANCELLED by 0|None assigned")
+    for _ in range(2):
+        found.look(asked)
+    assert [(found.of(job).word, found.of(job).node) for job in asked] == [
+        ("GONE", "n7"),
+        ("FAILED", "m8"),
+        ("CANCELLED by 0", ""),
+    ]
+    assert "NodeList" in sacct.read_text()
+
+
 def test_a_controller_that_does_not_answer_ends_no_job(slurm):
     found, asked = SlurmStates(), jobs("8")
     slurm("squeue", status=1)

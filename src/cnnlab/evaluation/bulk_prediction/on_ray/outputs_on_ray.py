@@ -22,7 +22,7 @@ from cnnlab.core.clusters.ray_cluster import (
     said_of_no_room,
 )
 from cnnlab.core.errors import CnnlabError, DataError, UsageError, one_line, suggestion
-from cnnlab.core.messages import track, warn
+from cnnlab.core.messages import note, track, warn
 from cnnlab.core.number_text import counted
 from cnnlab.core.threads import map_ahead
 from cnnlab.core.version import __version__
@@ -39,6 +39,8 @@ from cnnlab.models import OwnNetwork, Predictable
 from cnnlab.runs import Run, environment
 
 _WAIT_SECONDS = 30.0
+# After which it is told that a cluster which was busy before has given nothing.
+_BUSY_SECONDS = 10.0
 _MOST_BYTES = 64 << 20
 
 
@@ -93,13 +95,13 @@ class OnRay:
     def outputs(self, images: Sequence[ImageFile], predictor: Predictor) -> "OutputsOnRay":
         """What the nodes are to compute.
 
-        :raises CnnlabError: where no node has room for a worker.
+        :raises UsageError: where no node has room for a worker.
         """
         cpus = self._cpus or predictor.threads or 1
         gpus = self._gpus if self._gpus is not None else float(predictor.device == "cuda")
         room = sum(node.room(cpus, gpus) for node in self.cluster.nodes())
         if not room:
-            raise CnnlabError(f"nothing can be predicted: {said_of_no_room(cpus, gpus)}")
+            raise UsageError(f"nothing can be predicted: {said_of_no_room(cpus, gpus)}")
         # By the processor of a node, as many threads as are asked for there, and not as this one happens to have.
         run_by = replace(predictor, threads=predictor.threads or cpus)
         return OutputsOnRay(self.cluster, images, run_by, min(room, self._workers or room), cpus, gpus)
@@ -122,7 +124,7 @@ class OutputsOnRay:
         images: Sequence[ImageFile],
         predictor: Predictor,
         workers: int,
-        cpus: float,
+        cpus: int,
         gpus: float,
     ) -> None:
         self._cluster, self._images, self._predictor = cluster, images, predictor
@@ -177,10 +179,15 @@ class OutputsOnRay:
     def _answers(self, start: int) -> Iterator[Answer]:
         ray = self._cluster.ray
         with self._cluster.answering():
+            # Asked before anything of this is there.
+            is_busy = self._cluster.is_busy(self._cpus, self._gpus)
             pipeline, mailbox = self._started(start)
             said, wanted = pipeline.next.remote(), mailbox.take.remote(_WAIT_SECONDS)
             while True:
-                ready, _ = ray.wait([said, wanted], num_returns=1)
+                ready, _ = ray.wait([said, wanted], num_returns=1, timeout=_BUSY_SECONDS if is_busy else None)
+                if is_busy and not ready:
+                    self._tell_of_the_wait()
+                is_busy = False
                 if wanted in ready:
                     for message, _ in ray.get(wanted):
                         self._send(mailbox, *unpacked(message))
@@ -196,10 +203,16 @@ class OutputsOnRay:
                 said = pipeline.next.remote()
                 yield answer
 
+    def _tell_of_the_wait(self) -> None:
+        note(
+            f"The Ray cluster is busy ({self._cluster.said_of_free(self._cpus, self._gpus)}). The prediction waits for "
+            "room there; Ctrl-C stops it."
+        )
+
     def _started(self, start: int) -> tuple[Any, Any]:
         """The actors of the data set and of the mailbox."""
         mailbox = self._actor(Mailbox)
-        config = WorkerConfig(environment(), samples(self._images), self._reader.white, ceil(self._cpus))
+        config = WorkerConfig(environment(), samples(self._images), self._reader.white, self._cpus)
         words = (packed(config), __version__, [mailbox, self._model])
         some = [packed(portion) for portion in portions(self._images, start, self._reader.batch, self._workers)]
         return self._actor(Pipeline, some, words, self._workers, self._cpus, self._gpus), mailbox

@@ -4,12 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnnlab.core.clusters.ray_cluster import check_share
-from cnnlab.core.errors import UsageError
+from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.studies.execution.executor import Executor, TrialRequest
 
 
 class ClusterRefusedError(UsageError):
     """A cluster takes no training of the study, whichever it is."""
+
+
+class ClusterSilentError(CnnlabError):
+    """A cluster does not answer just now, whatever it is asked."""
 
 
 class ClusterExecutor(Executor):

@@ -15,7 +15,7 @@ from cnnlab.core.errors import CnnlabError, RunBusyError, one_line
 from cnnlab.core.messages import note, warn
 from cnnlab.data import Dataset
 from cnnlab.runs import environment
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, check_one_device
+from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, ClusterRefusedError, check_one_device
 from cnnlab.studies.execution.clusters.object_store import pack_dataset
 from cnnlab.studies.execution.clusters.ray_worker import NodeConfig, TrialWorker
 from cnnlab.studies.execution.clusters.run_transport import RunsAtHome, Shipment
@@ -37,6 +37,9 @@ from cnnlab.training import Recipe
 from cnnlab.training.prepare import data_key
 
 _ANSWER_SECONDS = 900.0
+# After which it is told that no worker is up. Where a node has nothing else to do, most are in less.
+_UP_SECONDS = 10.0
+_LOOK_SECONDS = 0.5
 _NODES_SECONDS = 1.0
 # After which a worker that cannot be reached is given up. By itself a cluster notices within half of this that a node
 # is gone, also where nothing there says so any more.
@@ -48,6 +51,7 @@ _MOST_MOVES = 5
 class _Worker:
     """An actor, where it is, and what it is at.
 
+    :ivar begun: the moment at which it was asked for. It is up once its node has room for it.
     :ivar call: what Ray ends when the actor is through with its request, or has died.
     :ivar is_to_stop: whether it was told to save and stop.
     :ivar missed_since: the moment since which it cannot be reached.
@@ -58,6 +62,7 @@ class _Worker:
     node: Node
     cores: int
     gpus: float
+    begun: float
     request: TrialRequest | None = None
     call: Any = None
     is_up: bool = False
@@ -119,7 +124,7 @@ class RayExecutor(ClusterExecutor):
         self._lacking: dict[tuple[str, str], str] = {}
         self._seen: tuple[float, list[Node]] = (0.0, [])
         self._count = 0
-        self._is_closed = False
+        self._is_wait_told = self._is_closed = False
 
     @property
     def slots(self) -> int:
@@ -138,6 +143,7 @@ class RayExecutor(ClusterExecutor):
             self._hear_all(0.0 if self._told else timeout)
             self._bury()
             self._give_out()
+            self._tell_if_none_is_up()
         told, self._told = self._told, []
         return told
 
@@ -170,16 +176,39 @@ class RayExecutor(ClusterExecutor):
                 )
             failures.append(f"on {node.name}: {timing}")
             self._end(worker)
-        raise CnnlabError(f"the timing of a few steps failed {'; '.join(failures) or self._why_no_room()}")
+        if not failures:
+            raise self._no_room()
+        raise CnnlabError(f"the timing of a few steps failed {'; '.join(failures)}")
 
     def _timed_by(self, worker: _Worker, recipe: Mapping[str, Any]) -> StepTiming | str:
         """What a worker says of a few steps; in words, where that fails."""
-        call = worker.actor.pace.remote(recipe, *self._stored_set(recipe), PACE_SECONDS)
+        ray = self.cluster.ray
+        call, begun = worker.actor.pace.remote(recipe, *self._stored_set(recipe), PACE_SECONDS), time.monotonic()
+        while not ray.wait([call], num_returns=1, timeout=_LOOK_SECONDS)[0]:
+            if not worker.is_up:
+                # Until there is room for it, which may take as long as what others do there.
+                begun = time.monotonic()
+                self._hear_all(0.0)
+                self._tell_if_none_is_up()
+            elif time.monotonic() - begun > _ANSWER_SECONDS:
+                return f"no answer within {_ANSWER_SECONDS / 60:g} minutes"
         try:
-            timing: StepTiming | str = self.cluster.ray.get(call, timeout=_ANSWER_SECONDS)
-        except self.cluster.ray.exceptions.RayError as error:
+            timing: StepTiming | str = ray.get(call)
+        except ray.exceptions.RayError as error:
             return one_line(error, -1)
         return timing
+
+    def _tell_if_none_is_up(self) -> None:
+        """Once, where workers were asked for a while ago and the first is not there yet, mostly for want of room."""
+        if self._is_wait_told or not self._workers or any(worker.is_up for worker in self._workers):
+            return
+        if time.monotonic() - min(worker.begun for worker in self._workers) >= _UP_SECONDS:
+            self._is_wait_told = True
+            note(
+                f"The Ray cluster is busy, or slow to begin: after {_UP_SECONDS:g} s no worker of the study is up "
+                f"({self.cluster.said_of_free(self.cores, self.share_of_gpu)}). The study waits for room there; Ctrl-C "
+                "stops it."
+            )
 
     def close(self) -> None:
         """Busy workers save and stop, what they saved is brought home, and the connection is given up.
@@ -227,7 +256,7 @@ class RayExecutor(ClusterExecutor):
         for request in [] if self._is_closed else list(self._waiting):
             nodes = [node for node in self._nodes() if node.room(self.cores, self.share_of_gpu)]
             if not nodes:
-                raise CnnlabError(f"no trial can be carried out: {self._why_no_room()}")
+                raise self._no_room()
             lacks = [self._lacking.get((node.key, data_of(request))) for node in nodes]
             node = max(
                 (node for node, lack in zip(nodes, lacks, strict=True) if lack is None), key=self._room, default=None
@@ -246,10 +275,12 @@ class RayExecutor(ClusterExecutor):
         busy = sum(worker.request is not None and worker.node.key == node.key for worker in self._workers)
         return node.room(self.cores, self.share_of_gpu) - busy
 
-    def _why_no_room(self) -> str:
+    def _no_room(self) -> CnnlabError:
+        """Why no node takes a training: it is asked for too much, unless some did before and are gone or not fit."""
         if self._unfit:
-            return "; ".join(self._unfit.values())
-        return said_of_no_room(self.cores, self.share_of_gpu)
+            return CnnlabError(f"no trial can be carried out: {'; '.join(self._unfit.values())}")
+        kind = CnnlabError if self._count else ClusterRefusedError
+        return kind(f"no trial can be carried out: {said_of_no_room(self.cores, self.share_of_gpu)}")
 
     def _free(self, node: Node) -> _Worker | None:
         """An idle worker of the node; one that holds another share of it than is asked for now is ended."""
@@ -263,7 +294,7 @@ class RayExecutor(ClusterExecutor):
         number, self._count = self._count, self._count + 1
         words = (number, node.name, self._config, self._mailbox)
         actor = self.cluster.actor(TrialWorker, *words, node=node.key, cpus=self.cores, gpus=self.share_of_gpu)
-        worker = _Worker(number, actor, node, self.cores, self.share_of_gpu)
+        worker = _Worker(number, actor, node, self.cores, self.share_of_gpu, time.monotonic())
         self._workers.append(worker)
         return worker
 

@@ -14,7 +14,12 @@ from cnnlab.core.files import write_text
 from cnnlab.core.lazy_imports import require
 from cnnlab.core.messages import note, warn
 from cnnlab.runs import environment
-from cnnlab.studies.execution.clusters.cluster_executor import ClusterExecutor, ClusterRefusedError, check_one_device
+from cnnlab.studies.execution.clusters.cluster_executor import (
+    ClusterExecutor,
+    ClusterRefusedError,
+    ClusterSilentError,
+    check_one_device,
+)
 from cnnlab.studies.execution.clusters.shared_folder import SharingProbe
 from cnnlab.studies.execution.clusters.slurm_job import (
     JobConfig,
@@ -25,6 +30,7 @@ from cnnlab.studies.execution.clusters.slurm_job import (
     write_answer,
 )
 from cnnlab.studies.execution.clusters.slurm_states import NAME, JobState, LocalStates, SlurmStates
+from cnnlab.studies.execution.clusters.slurm_words import minutes_of, refusal, said_by_slurm, unprinted
 from cnnlab.studies.execution.clusters.trial_on_node import data_of
 from cnnlab.studies.execution.executor import (
     PACE_SECONDS,
@@ -80,8 +86,8 @@ class SlurmExecutor(ClusterExecutor):
 
     :param cpus: cores of each job; by default the threads of a training.
     :param workers: jobs in the queue at once; a thousand by default.
-    :param options: of ``sbatch``, such as ``partition`` and ``gres``; ``time`` in minutes is 240 by default. What is
-        not among them is taken from the environment, as ``SBATCH_ACCOUNT``.
+    :param options: of ``sbatch``, such as ``partition`` and ``gres``; ``time``, in minutes or as ``sbatch`` takes it,
+        is 240 by default. What is not among them is taken from the environment, as ``SBATCH_ACCOUNT``.
     :param system: ``slurm``, or ``local`` for processes of this machine in its place.
     """
 
@@ -104,6 +110,8 @@ class SlurmExecutor(ClusterExecutor):
                 "there is no Slurm here: srun is not found. Start the study on a login node of the cluster."
             )
         self._options = dict(options or {})
+        asked = self._options.pop("time", None)
+        self._minutes = _MINUTES if asked is None else minutes_of(asked)
         self._probe = SharingProbe(Path(runs).absolute())
         folder = self._probe.folder.absolute()
         self._config = JobConfig(
@@ -190,7 +198,8 @@ class SlurmExecutor(ClusterExecutor):
         key = self._key("pace")
         try:
             queue = self._queue(self._without(request))
-            job = queue.submit(time_steps_of, self._config, request.recipe, PACE_SECONDS, key)
+            with unprinted():
+                job = queue.submit(time_steps_of, self._config, request.recipe, PACE_SECONDS, key)
         except RuntimeError as error:
             raise self._refused(error, request) from error
         note(f"The job {job.job_id} waits in the queue to time a few steps.")
@@ -255,14 +264,14 @@ class SlurmExecutor(ClusterExecutor):
             keys = [self._key(str(request.number)) for request in requests]
             try:
                 queue = self._queue(without)
-                with queue.batch():
+                with unprinted(), queue.batch():
                     jobs = [
                         queue.submit(carry_out, self._config, request, key)
                         for request, key in zip(requests, keys, strict=True)
                     ]
             except RuntimeError as error:
                 refused = self._refused(error, requests[0])
-                if not without:
+                if not without or isinstance(refused, ClusterSilentError):
                     raise refused from error
                 self._told += [Failed(request.number, "error", str(refused)) for request in requests]
                 continue
@@ -274,8 +283,8 @@ class SlurmExecutor(ClusterExecutor):
         :param without: nodes that they are not to go to.
         :raises ClusterRefusedError: for an option that there is not.
         """
-        minutes = int(self._options.get("time") or _MINUTES)
-        own = {key: value for key, value in self._options.items() if key != "time" and value is not None}
+        minutes = self._minutes
+        own = {key: value for key, value in self._options.items() if value is not None}
         if without:
             own["exclude"] = ",".join(filter(None, (own.get("exclude"), *without)))
         own.setdefault("signal_delay_s", min(_END_SECONDS, _END_OF_EACH_MINUTE * minutes))
@@ -294,15 +303,13 @@ class SlurmExecutor(ClusterExecutor):
             ) from error
         return queue
 
-    def _refused(self, error: Exception, request: TrialRequest) -> UsageError:
+    def _refused(self, error: Exception, request: TrialRequest) -> CnnlabError:
         """Slurm takes no job of this training, or none that may not go to the nodes that lack its data."""
-        words = one_line(error, -1).removeprefix("sbatch: error: ").removeprefix("Batch job submission failed: ")
-        if self._without(request):
+        words = said_by_slurm(error)
+        refused = refusal(words, self.slots)
+        if self._without(request) and not isinstance(refused, ClusterSilentError):
             return UsageError(self._no_data(request, f". Slurm has no other node for it: {words}"))
-        return ClusterRefusedError(
-            f"Slurm takes no such job: {words}. Ask for what the cluster has (--partition, --gres, --cpus, --time, "
-            "or SBATCH_ACCOUNT and the like in the environment); sinfo lists its partitions."
-        )
+        return refused
 
     def _without(self, request: TrialRequest) -> tuple[str, ...]:
         """The nodes that cannot load its data."""
@@ -397,9 +404,10 @@ class SlurmExecutor(ClusterExecutor):
     def _why(self, job: Any, state: JobState) -> str:
         lines = [line for line in (job.stderr() or "").splitlines() if line.strip()]
         log = f": {lines[-1].strip()}" if lines else ""
+        where = f" on {state.node}" if state.node else ""
         return (
-            f"the job {job.job_id} ended as {state.word} without a word{log}. Where nothing is in its log, its machine "
-            f"does not see {self._config.runs}: take a folder that all machines share (--runs)"
+            f"the job {job.job_id}{where} ended as {state.word} without a word{log}. Where nothing is in its log, "
+            f"its machine does not see {self._config.runs}: take a folder that all machines share (--runs)"
         )
 
     def _leave(self, job: _Job) -> None:

@@ -23,14 +23,16 @@ _UNDER_WAY = (
 _CUT_SHORT = ("TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "INTERRUPTED")
 _PASSING = ("", "None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime", "Cleaning", "Prolog", "NodeDown")
 _UNSEEN_LOOKS = 2
+_NO_NODE = "None assigned"
 
 
 @dataclass(frozen=True)
 class JobState:
-    """The state of a job in Slurm's words, and why it waits where it does."""
+    """The state of a job in Slurm's words, why it waits where it does, and the name of its node, where it has one."""
 
     word: str = "UNKNOWN"
     reason: str = ""
+    node: str = ""
 
     @property
     def is_over(self) -> bool:
@@ -90,7 +92,10 @@ class SlurmStates:
         gone = [key for key in asked if key not in listed and self._unseen[key] >= _UNSEEN_LOOKS]
         if gone:
             ended = _sacct(gone)
-            self._known |= {key: ended.get(key, JobState("GONE")) for key in gone}
+            self._known |= {key: ended.get(key) or JobState("GONE", node=self._node(key)) for key in gone}
+
+    def _node(self, key: str) -> str:
+        return self._known[key].node if key in self._known else ""
 
 
 class LocalStates:
@@ -107,21 +112,33 @@ class LocalStates:
 def _squeue() -> dict[str, JobState] | None:
     """What is in the queue, or ended lately; None where Slurm does not answer."""
     words = ["squeue", "--noheader", "--array", "--states=all", "--me", f"--name={NAME}"]
-    lines = _lines([*words, "--format=%i|%T|%r"])
+    lines = _lines([*words, "--format=%i|%T|%r|%N"])
     if lines is None:
         return None
     found = {}
     for line in lines:
         job, _, rest = line.strip().partition("|")
-        word, _, reason = rest.partition("|")
-        found[job] = JobState(word, reason)
+        word, _, rest = rest.partition("|")
+        reason, _, node = rest.partition("|")
+        found[job] = JobState(word, reason, node)
     return found
 
 
 def _sacct(jobs: Sequence[str]) -> dict[str, JobState]:
-    words = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State", f"--jobs={','.join(jobs)}"]
-    pairs = (line.strip().partition("|") for line in _lines(words) or [])
-    return {job: JobState(state) for job, _, state in pairs}
+    words = [
+        "sacct",
+        "--noheader",
+        "--parsable2",
+        "--allocations",
+        "--format=JobID,State,NodeList",
+        f"--jobs={','.join(jobs)}",
+    ]
+    found = {}
+    for line in _lines(words) or []:
+        job, _, rest = line.strip().partition("|")
+        state, _, node = rest.partition("|")
+        found[job] = JobState(state, node="" if node == _NO_NODE else node)
+    return found
 
 
 def _lines(words: Sequence[str]) -> list[str] | None:
