@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -142,31 +142,26 @@ def predict(
     from cnnlab.core.messages import quietly
 
     check_file(out, "predictions are written as CSV or Parquet", ".csv", ".txt", ".parquet")
-    _check_place(out, on, workers=workers, cpus=cpus, gpus=gpus)
+    place = _place(out, on, workers=workers, cpus=cpus, gpus=gpus)
     if out is None:
         _refuse_without_file(format=file_format, top=top, probabilities=probabilities, like=like)
+    on_bad: Literal["refuse", "skip"] = "skip" if skip_bad else "refuse"
     with quietly(quiet):
         from cnnlab import evaluation
 
-    on_bad: Literal["refuse", "skip"] = "skip" if skip_bad else "refuse"
-    with quietly(quiet):
         model = evaluation.open_model(run, runs=runs or "runs", offline=offline)
         if out is not None:
-            is_submission = file_format is FileFormat.KAGGLE
             written = evaluation.predict_to_file(
                 model,
                 images,
                 out,
-                format="kaggle" if is_submission else "table" if file_format else None,
+                format="kaggle" if file_format is FileFormat.KAGGLE else "table" if file_format else None,
                 top=top or 1,
                 probabilities=probabilities,
                 like=like,
                 on_bad=on_bad,
                 device=device,
-                on=on,
-                workers=workers,
-                cpus=cpus,
-                gpus=gpus,
+                **place,
             )
         else:
             result = evaluation.predict(model, images, on_bad=on_bad, device=device)
@@ -184,7 +179,8 @@ def _refuse_without_file(**options: object) -> None:
         raise UsageError(f"--{given} says what a file looks like. Name it, as in --out submission.csv.")
 
 
-def _check_place(out: Path | None, on: str | None, **asked: object) -> None:
+def _place(out: Path | None, on: str | None, **asked: Any) -> dict[str, Any]:
+    """What is asked of a place other than this machine."""
     named = [f"--{name}" for name, value in asked.items() if value is not None]
     if on is None and named:
         raise UsageError(f"{' '.join(named)}: this is asked of a cluster. Name it, as in --on ray, or leave it out.")
@@ -193,6 +189,7 @@ def _check_place(out: Path | None, on: str | None, **asked: object) -> None:
             f"--on {on} has a cluster predict many pictures into a file. Name it, as in --out predictions.csv, or "
             "leave --on out to have a few told here."
         )
+    return {"on": on, **asked}
 
 
 def _tell(written: "PredictedFile", *, as_json: bool) -> None:

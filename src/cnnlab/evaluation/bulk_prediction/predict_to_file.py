@@ -85,9 +85,8 @@ def predict_to_file(
 ) -> PredictedFile:
     """Predicts any number of pictures into one file, in little memory.
 
-    Pictures are decoded ahead of the network. What was predicted is kept in a hidden folder beside the file, so that a
-    call after a kill goes on where that came to; at the end the file is written whole and the folder removed. A call
-    for what is in the file already does nothing.
+    What was predicted is kept in a hidden folder beside the file, where a call after a kill goes on; at the end the
+    file is written whole and the folder removed. A call for what is in the file already does nothing.
 
     :param run: or a model by itself, or the name of either, as :func:`cnnlab.open_model` takes it.
     :param images: paths as :func:`cnnlab.predict` takes them: files, folders, archives, and CSV files that name some.
@@ -121,15 +120,25 @@ def predict_to_file(
         found: Sequence[ImageFile] = found_images(paths)
         if paths is images:
             found = list({image.name: image for image in found}.values())
-        rows: RowWriter
-        if format == "kaggle":
-            found, rows = submission(found, predictor, top, probabilities, None if like is None else user_path(like))
-        else:
-            rows = TableRows(found, top, top == 1 if probabilities is None else probabilities)
+        found, rows = _rows_of(found, predictor, format, top, probabilities, like)
         remedy = _FOR_A_SAMPLE if like is not None else _TO_SKIP
         job = _Job(out, found, predictor, rows, _key(model, predictor), place, on_bad == "skip", remedy)
         with only_writer(out, _SECONDS_FOR_THE_LOCK):
             return job.known() or job.done()
+
+
+def _rows_of(
+    found: Sequence[ImageFile],
+    predictor: Predictor,
+    format: FileFormat | None,
+    top: int,
+    probabilities: bool | None,
+    like: str | Path | None,
+) -> tuple[Sequence[ImageFile], RowWriter]:
+    """The pictures in the order of the file, and what writes its rows."""
+    if format == "kaggle":
+        return submission(found, predictor, top, probabilities, None if like is None else user_path(like))
+    return found, TableRows(found, top, top == 1 if probabilities is None else probabilities)
 
 
 @dataclass
