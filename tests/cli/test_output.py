@@ -46,7 +46,16 @@ def test_facts_without_a_value_are_left_out(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(0.98765, "0.9877"), (12345.6, "1.235e+04"), (None, ""), (float("nan"), ""), ("x", "")]
+    ("value", "said"),
+    [
+        (0.98765, "0.9877"),
+        (12345.6, "12345.6"),
+        (60000.0, "60,000"),
+        (float("inf"), "inf"),
+        (None, ""),
+        (float("nan"), ""),
+        ("x", ""),
+    ],
 )
 def test_scores(value: object, said: str) -> None:
     assert output.score(value) == said

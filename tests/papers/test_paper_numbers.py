@@ -79,6 +79,44 @@ def test_two_numbers_are_compared_repeat_by_repeat() -> None:
     assert judge(read_rule("a is at most b", numbers), values, numbers, 1)[0] == "contradicted"
 
 
+@pytest.mark.parametrize(
+    ("rule", "values", "why"),
+    [
+        ("n is equal to m", {"n": [60000.0], "m": [60000.0]}, "pictures 60,000, m 60,000."),
+        ("n is above 3", {"n": [2.5]}, "pictures 2.5000."),
+        ("x is at least 88%", {"x": [0.90, 0.91, 0.92]}, "x 91.00% (88.52 to 93.48 over 3 repeats)."),
+        (
+            "x is above y",
+            {"x": [0.90, 0.91, 0.92], "y": [0.80, 0.80, 0.80]},
+            "x minus y: +11.00 points (+8.52 to +13.48 over 3 repeats).",
+        ),
+        ("x is above y", {"x": [0.9], "y": [0.8]}, "x minus y: +10.00 points; one training tells nothing"),
+    ],
+)
+def test_why_names_both_numbers_with_their_values(rule: str, values: dict[str, list[float]], why: str) -> None:
+    numbers = {"n": NumberFile(of="a", label="pictures", exact=True), "m": EXACT, "x": SHARE, "y": SHARE}
+    assert judge(read_rule(rule, numbers), values, numbers, 1)[1].startswith(why)
+
+
+def test_repeats_that_agree_decide_where_it_is_known_of_how_many_they_are_shares() -> None:
+    number = NumberFile(of="made.success", counted="made.attacked", unit="share")
+    numbers, steps = {"x": number}, {"x": number.step({"made": {"success": 1.0, "attacked": 100}})}
+    values = {"x": [1.0, 1.0, 1.0]}
+    # Half a picture of a hundred, over the root of three, times Student's 4.303: 1.24 points.
+    assert judge(read_rule("x is at least 98.7%", numbers), values, numbers, 1, steps)[0] == "supported"
+    assert judge(read_rule("x is at least 99%", numbers), values, numbers, 1, steps)[0] == "undecided"
+    assert judge(read_rule("x is at least 90%", numbers), values, numbers, 1)[0] == "undecided"
+    found = beside(PublishedNumber(number="x", value=0.97), values["x"], number, None, steps["x"])
+    assert (found.word, round(found.low or 0, 4)) == ("better", 0.0176)
+
+
+def test_a_share_of_nothing_changes_in_no_steps() -> None:
+    number = NumberFile(of="made.success", counted="made.attacked", unit="share")
+    assert number.step({"made": {"attacked": 0}}) == 0
+    assert SHARE.step({}) == 0
+    assert number.commands == ("made", "made")
+
+
 def test_more_rules_are_judged_more_strictly() -> None:
     numbers, values = {"x": SHARE}, {"x": [0.90, 0.91, 0.92]}
     rule = read_rule("x is at least 88%", numbers)

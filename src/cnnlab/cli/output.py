@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cnnlab.core.messages import is_quiet
-from cnnlab.core.number_text import MINUS, fixed, with_minus
+from cnnlab.core.number_text import MINUS, fixed, plain_number, with_minus
 from cnnlab.core.sinks import for_terminal
 
 Row = Sequence[object]
@@ -83,7 +83,7 @@ def score(value: object) -> str:
     """A metric to four digits; nothing where there is none."""
     if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
         return ""
-    return fixed(value, 4) if abs(value) < 1000 else with_minus(f"{value:.4g}")
+    return fixed(value, 4) if abs(value) < 1000 else plain_number(value)
 
 
 def sure_score(value: object, interval: object = None) -> str:
@@ -95,7 +95,9 @@ def sure_score(value: object, interval: object = None) -> str:
 def _text(value: object) -> str:
     if value is None:
         return ""
-    return with_minus(f"{value:.4g}") if isinstance(value, float) else for_terminal(str(value))
+    if not isinstance(value, float):
+        return for_terminal(str(value))
+    return plain_number(value) if 1000 <= abs(value) < math.inf else with_minus(f"{value:.4g}")
 
 
 def _is_numeric(values: Sequence[object]) -> bool:

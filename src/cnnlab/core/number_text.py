@@ -54,7 +54,7 @@ def in_units(size: int) -> str:
 
 def plain_number(value: float) -> str:
     """A number as it stands: whole ones with commas at thousands, others to six significant digits, a true minus."""
-    text = f"{int(value):,}" if value == int(value) and abs(value) < 1e15 else f"{value:.6g}"
+    text = f"{int(value):,}" if abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
     return with_minus(text)
 
 

@@ -25,7 +25,7 @@ from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.format import Texts, explained
 from cnnlab.papers.interruption import carry_out_and_kill
 from cnnlab.papers.numbers import NumberFile, NumberOrPath, PublishedNumber, beside, judge, measured, read_rule
-from cnnlab.papers.result import EntryResult
+from cnnlab.papers.result import ComparedNumber, EntryResult
 from cnnlab.papers.studies import carried_out, planned
 
 if TYPE_CHECKING:
@@ -285,25 +285,29 @@ class CommandEntry:
         """What can be said now."""
         calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
         missing = tuple(f"cnnlab {shlex.join(call.words)}" for call in calls if not call.is_done)
-        values = {} if missing else self._values()
+        values, steps = ({}, {}) if missing else self._values()
+        numbers = self.file.numbers.items()
         return self.at.outcome(
-            claims=put_together(self.at.claims, self._judged(values) if values else {}, {}, self.at.scale),
-            numbers=tuple(
-                beside(row, values.get(row.number, ()), self.file.numbers[row.number], self._reason(row))
-                for row in self.published
-            ),
-            measured=tuple(measured(name, number, values.get(name, ())) for name, number in self.file.numbers.items()),
+            claims=put_together(self.at.claims, self._judged(values, steps) if values else {}, {}, self.at.scale),
+            numbers=tuple(self._beside(row, values, steps) for row in self.published),
+            measured=tuple(measured(of, one, values.get(of, ()), steps.get(of, 0.0)) for of, one in numbers),
             pictures=() if missing else tuple(self._pictures()),
             missing=missing,
             seconds=sum(call.seconds for call in calls) + self._training_seconds(),
         )
 
-    def _judged(self, values: Mapping[str, Sequence[float]]) -> dict[str, RuleVerdict]:
+    def _beside(
+        self, row: PublishedNumber, values: Mapping[str, Sequence[float]], steps: Mapping[str, float]
+    ) -> ComparedNumber:
+        number, reason = self.file.numbers[row.number], self._reason(row)
+        return beside(row, values.get(row.number, ()), number, reason, steps.get(row.number, 0.0))
+
+    def _judged(self, values: Mapping[str, Sequence[float]], steps: Mapping[str, float]) -> dict[str, RuleVerdict]:
         """A verdict on each rule; at the scale smoke, on those alone whose numbers depend on no training."""
         numbers = self.file.numbers
         rules = [read_rule(text, numbers) for text in rules_of(self.at.claims, {})]
         judged = [rule for rule in rules if self.at.scale != "smoke" or rule.is_exact(numbers)]
-        return {rule.text: judge(rule, values, numbers, len(rules)) for rule in judged}
+        return {rule.text: judge(rule, values, numbers, len(rules), steps) for rule in judged}
 
     def _reason(self, row: PublishedNumber) -> str | None:
         """Why it is not comparable."""
@@ -361,15 +365,16 @@ class CommandEntry:
             asked = tuple(_filled(word, runs) for word in _split(words.command))
             yield _Call(name, asked, tuple(_filled(word, places) for word in asked), folder, words.killed_after_epoch)
 
-    def _values(self) -> dict[str, list[float]]:
-        """Each number by repeat."""
+    def _values(self) -> tuple[dict[str, list[float]], dict[str, float]]:
+        """Each number by repeat, and in which steps it can change."""
         answers: list[dict[str, Any]] = []
         for repeat in self._repeats:
             known = dict(answers[0]) if answers else {}
             known.update({call.name: call.answer for call in self._calls(repeat, self._known_runs(repeat))})
             answers.append(known)
         try:
-            return {name: [n.value(known) for known in answers] for name, n in self.file.numbers.items()}
+            values = {name: [n.value(known) for known in answers] for name, n in self.file.numbers.items()}
+            return values, {name: max(n.step(known) for known in answers) for name, n in self.file.numbers.items()}
         except UsageError as error:
             raise UsageError(f"{self.at.entry.path}: {error}") from error
 

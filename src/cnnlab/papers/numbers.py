@@ -4,13 +4,14 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from cnnlab import evaluation
 from cnnlab.core.errors import UsageError, suggestion
-from cnnlab.core.number_text import plain_or_percent
+from cnnlab.core.number_text import plain_number, plain_or_percent
 from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
 from cnnlab.papers.claims import RuleVerdict
 from cnnlab.papers.result import ComparedNumber, Measured
@@ -19,6 +20,7 @@ from cnnlab.studies.result import Word
 _ERROR_RATE = 0.05
 _UNITS: Mapping[str, Unit] = {"number": NUMBER, "share": POINTS, "seconds": SECONDS}
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[([^\]=]+)(?:=([^\]]*))?\]")
+NO_STEPS: Mapping[str, float] = MappingProxyType({})
 _RULE = re.compile(
     r"(?P<number>\S+) is (?P<bound>at least|at most|above|below|equal to) (?P<level>.+?)(?: within (?P<within>\S+))?\.?"
 )
@@ -30,6 +32,8 @@ class NumberFile(BaseModel):
     :param of: the command, and the way into what it printed as JSON: ``attacked.norms.l2.median``,
         ``filters.layers[name=conv1].dead``, ``rows[0].value``.
     :param per: likewise, what it is divided by.
+    :param counted: likewise, how many it is a share of, such as ``attacked.attacked``: repeats that all come to the
+        same are then taken to vary by a part of one.
     :param exact: it does not depend on a training, so that one value decides.
     :param better: which way is better; ``higher`` unless it is given.
     """
@@ -38,6 +42,7 @@ class NumberFile(BaseModel):
 
     of: Annotated[str, Field(min_length=1)]
     per: Annotated[str | None, Field(min_length=1)] = None
+    counted: Annotated[str | None, Field(min_length=1)] = None
     label: str | None = None
     unit: Literal["number", "share", "seconds"] = "number"
     exact: bool = False
@@ -46,7 +51,7 @@ class NumberFile(BaseModel):
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands that it is taken from."""
-        return tuple(re.split(r"[.\[]", path, maxsplit=1)[0] for path in (self.of, self.per) if path)
+        return tuple(re.split(r"[.\[]", path, maxsplit=1)[0] for path in (self.of, self.per, self.counted) if path)
 
     def value(self, answers: Mapping[str, Any]) -> float:
         """The number, of what commands printed.
@@ -57,6 +62,16 @@ class NumberFile(BaseModel):
             return value_at(self.of, answers)
         below = value_at(self.per, answers)
         return value_at(self.of, answers) / below if below else math.nan
+
+    def step(self, answers: Mapping[str, Any]) -> float:
+        """In which steps it can change; 0 where it is no share of so and so many.
+
+        :raises UsageError: naming what there is where a path ends.
+        """
+        if self.counted is None:
+            return 0.0
+        count = value_at(self.counted, answers)
+        return 1 / count if count > 0 else 0.0
 
 
 NumberOrPath = Annotated[NumberFile, BeforeValidator(lambda value: {"of": value} if isinstance(value, str) else value)]
@@ -108,10 +123,13 @@ def _kind(found: Any) -> str:
     return f"a list of {len(found)}" if isinstance(found, list) else repr(found)
 
 
-def measured(name: str, number: NumberFile, values: Sequence[float]) -> Measured:
-    """A number over its repeats, with the 95% interval of its mean."""
+def measured(name: str, number: NumberFile, values: Sequence[float], step: float = 0.0) -> Measured:
+    """A number over its repeats, with the 95% interval of its mean.
+
+    :param step: in which it can change.
+    """
     finite = [value for value in values if math.isfinite(value)]
-    interval = None if number.exact else evaluation.mean_interval(finite, within=_within(number))
+    interval = None if number.exact else evaluation.mean_interval(finite, within=_within(number), step=step)
     return Measured(
         name,
         number.label or name,
@@ -192,37 +210,51 @@ class PublishedNumber(BaseModel):
 
 
 def judge(
-    rule: Rule, values: Mapping[str, Sequence[float]], numbers: Mapping[str, NumberFile], rules: int
+    rule: Rule,
+    values: Mapping[str, Sequence[float]],
+    numbers: Mapping[str, NumberFile],
+    rules: int,
+    steps: Mapping[str, float] = NO_STEPS,
 ) -> RuleVerdict:
     """Whether a rule holds, judged by the interval over repeats; all ``rules`` of an entry err in 5% together at most.
 
     :param values: of each number, by repeat.
+    :param steps: in which a number can change, of those that do in steps.
     """
     number, unit = numbers[rule.number], _UNITS[numbers[rule.number].unit]
-    if isinstance(rule.level, str):
-        pairs = list(zip(values[rule.number], values[rule.level], strict=True))
-        differences, level, against = [a - b for a, b in pairs], 0.0, f"{rule.level}, by "
-    else:
-        differences, level, against = list(values[rule.number]), rule.level, ""
-    differences = [difference for difference in differences if math.isfinite(difference)]
-    if not differences:
+    other = numbers.get(rule.level) if isinstance(rule.level, str) else None
+    ours, theirs = values[rule.number], values[rule.level] if isinstance(rule.level, str) else None
+    sizes = list(ours) if theirs is None else [a - b for a, b in zip(ours, theirs, strict=True)]
+    sizes = [size for size in sizes if math.isfinite(size)]
+    level = 0.0 if isinstance(rule.level, str) else rule.level
+    if not sizes:
         return "undecided", "It is not measured."
-    mean = sum(differences) / len(differences)
-    said = f"{number.label or rule.number}: {against}{unit.signed(mean) if against else unit.value(mean)}"
-    is_exact = number.exact and (not isinstance(rule.level, str) or numbers[rule.level].exact)
-    if is_exact:
-        return _side(rule, mean, mean, level), f"{said}."
-    within = None if against else _within(number)
-    interval = evaluation.mean_interval(differences, 1 - _ERROR_RATE / rules, within=within)
+    name = number.label or rule.number
+    if number.exact and (other is None or other.exact):
+        beside = "" if other is None or theirs is None else f", {other.label or rule.level} {_value(theirs[0], unit)}"
+        return _side(rule, sizes[0], sizes[0], level), f"{name} {_value(ours[0], unit)}{beside}."
+    mean = sum(sizes) / len(sizes)
+    said = f"{name} {_value(mean, unit)}"
+    if other is not None:
+        said = f"{name} minus {other.label or rule.level}: {unit.signed(mean)}"
+    # Two that change in steps of their own differ by what both may be off.
+    step = math.hypot(*(steps.get(str(name), 0.0) for name in (rule.number, rule.level)))
+    within = _within(number) if other is None else None
+    interval = evaluation.mean_interval(sizes, 1 - _ERROR_RATE / rules, within=within, step=step)
     if interval is None:
         few = (
             "one training tells nothing of how trainings differ"
-            if len(differences) == 1
+            if len(sizes) == 1
             else "repeats that all agree tell nothing of the spread"
         )
         return "undecided", f"{said}; {few}."
-    words = unit.range(interval.low, interval.high)
-    return _side(rule, interval.low, interval.high, level), f"{said} ({words} over {len(differences)} repeats)."
+    words = unit.range(interval.low, interval.high, sign=other is not None)
+    return _side(rule, interval.low, interval.high, level), f"{said} ({words} over {len(sizes)} repeats)."
+
+
+def _value(value: float, unit: Unit) -> str:
+    """A number as it is told: a count without digits after the point."""
+    return plain_number(value) if unit is NUMBER and value == int(value) else unit.value(value)
 
 
 def _side(rule: Rule, low: float, high: float, level: float) -> str:
@@ -239,10 +271,13 @@ def _side(rule: Rule, low: float, high: float, level: float) -> str:
     return "contradicted" if high < level or (high == level and is_open) else "undecided"
 
 
-def beside(row: PublishedNumber, values: Sequence[float], number: NumberFile, reason: str | None) -> ComparedNumber:
+def beside(
+    row: PublishedNumber, values: Sequence[float], number: NumberFile, reason: str | None, step: float = 0.0
+) -> ComparedNumber:
     """A published number beside the measured one.
 
     :param reason: why the two are not comparable.
+    :param step: in which ours can change.
     """
     values = [each for each in values if math.isfinite(each)]
     value, label, note = row.value, row.label or number.label or row.number, row.note
@@ -257,6 +292,7 @@ def beside(row: PublishedNumber, values: Sequence[float], number: NumberFile, re
         unit=_UNITS[number.unit],
         tolerance=row.tolerance,
         within=_within(number),
+        step=step,
     )
     word: Word = "undecided" if found.verdict == "untested" else found.verdict
     said = reason or (found.why if found.verdict == "untested" else None)
