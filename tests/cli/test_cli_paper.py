@@ -92,6 +92,27 @@ def test_reports_on_several_papers_are_summed_up(cnnlab, small, tmp_path):
     assert 'href="other.html"' in (tmp_path / "pages" / "index.html").read_text()
 
 
+def test_reports_are_made_of_packs_alone_and_say_what_is_to_be_taken_from_them(cnnlab, small, tmp_path):
+    cnnlab("paper", "new", "other")
+    (tmp_path / "packs").mkdir()
+    for name in ("small", "other"):
+        cnnlab("paper", "run", name, "scale=smoke")
+        cnnlab("runs", "export", "--paper", f"{name}-*", "--public", "--out", f"packs/{name}.tar.xz")
+    cnnlab("paper", "report", "small", "other", "scale=smoke", "--out", "here")
+    (tmp_path / "runs").rename(tmp_path / "gone")
+    (tmp_path / "said.txt").write_text("Take <this> with you.\n\nAnd this.\n")
+    words = ("small", "other", "scale=smoke", "--packs", "packs", "--sentences", "said.txt", "--out", "pages")
+    cnnlab("paper", "report", *words)
+    assert not (tmp_path / "runs").exists()
+    for name in ("small.html", "other.html"):
+        assert (tmp_path / "pages" / name).read_text() == (tmp_path / "here" / name).read_text()
+    index = (tmp_path / "pages" / "index.html").read_text()
+    assert "<li>Take &lt;this&gt; with you.</li>\n<li>And this.</li>" in index
+    assert index.count("Claims, then numbers") == (tmp_path / "here" / "index.html").read_text().count(
+        "Claims, then numbers"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
@@ -102,6 +123,9 @@ def test_reports_on_several_papers_are_summed_up(cnnlab, small, tmp_path):
         (["report", "small"], "nothing of the paper small was run yet"),
         (["report", "small", "repeats=3"], "belongs to cnnlab paper run"),
         (["report", "small", "001"], "--out DIR"),
+        (["report", "small", "--packs", "small"], "--out DIR"),
+        (["report", "small", "--packs", "small", "--out", "pages"], "holds no packs"),
+        (["report", "small", "--sentences", "small/paper.yaml"], "name more than one"),
         (["new", "small"], "holds something"),
         (["new", "sheet", "--blank", "nonsense"], "there is no paper nonsense"),
     ],

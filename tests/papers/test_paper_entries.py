@@ -1,6 +1,7 @@
 """Entries from their files to their verdicts."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from cnnlab.papers.report import write_paper_report
 from cnnlab.papers.result import stored
 from cnnlab.papers.sheets import blank_sheet, new_paper
 from cnnlab.papers.studies import StudyEntry
+from cnnlab.papers.summary import write_paper_reports
 
 NO_COMMANDS = dict.fromkeys(("trainings", "commands", "numbers", "repeats", "claims", "published"))
 
@@ -233,6 +235,38 @@ def test_the_report_says_why_a_training_learned_nothing_and_asks_for_no_data(
     page = write_paper_report(paper, "smoke", tmp_path / "page.html").read_text()
     assert "What learned nothing" in page
     assert "symmetry" in page
+
+
+def test_private_pictures_stay_out_of_a_public_report(
+    write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    small = Paper(write_paper(scores={"private": ["seen/*"]}, entries=["scores"]), runs=tmp_path / "runs")
+    assert small.run("scores", workers=1).private
+    whole = write_paper_report(small, "laptop", tmp_path / "page.html").read_text()
+    assert "data:image/png" in whole
+    assert "no licence" not in whole
+    page = write_paper_report(small, "laptop", tmp_path / "page.html", public=True).read_text()
+    assert "data:image/png" not in page
+    assert "1 picture is not shown here, as the data has no licence for that." in page
+
+
+def test_private_patterns_name_a_command(write_paper: Callable[..., Path]) -> None:
+    small = Paper(write_paper(scores={"private": ["sean/*.png"]}))
+    with pytest.raises(UsageError, match=r"private: 'sean/.*Did you mean seen"):
+        small.result("scores", "smoke")
+
+
+def test_the_page_that_sums_up_lists_what_is_contradicted_and_why_numbers_are_not_comparable(
+    write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    written = write_paper(scores={"not_comparable": "another picture"}, entries=["rates", "scores"])
+    small = Paper(written, runs=tmp_path / "runs")
+    small.run("scores", workers=1)
+    text = re.sub(r"<[^>]+>|\s+", " ", write_paper_reports([small], "laptop", tmp_path / "pages").read_text())
+    text = " ".join(text.split())
+    assert "1 of 2 1 1 0 0 0 0 0 0 1 0 Claims" in text
+    assert "contradicted entry the paper says why small/scores it learns a little" in text
+    assert "and why entry numbers why small/scores 1 another picture" in text
 
 
 def test_a_report_on_nothing_says_what_to_run(paper: Paper) -> None:

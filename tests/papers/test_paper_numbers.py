@@ -82,9 +82,9 @@ def test_two_numbers_are_compared_repeat_by_repeat() -> None:
 @pytest.mark.parametrize(
     ("rule", "values", "why"),
     [
-        ("n is equal to m", {"n": [60000.0], "m": [60000.0]}, "pictures 60,000, m 60,000."),
-        ("n is above 3", {"n": [2.5]}, "pictures 2.5000."),
-        ("x is at least 88%", {"x": [0.90, 0.91, 0.92]}, "x 91.00% (88.52 to 93.48 over 3 repeats)."),
+        ("n is equal to m", {"n": [60000.0], "m": [60000.0]}, "pictures: 60,000; m: 60,000."),
+        ("n is above 3", {"n": [2.5]}, "pictures: 2.5000."),
+        ("x is at least 88%", {"x": [0.90, 0.91, 0.92]}, "x: 91.00% (88.52 to 93.48 over 3 repeats)."),
         (
             "x is above y",
             {"x": [0.90, 0.91, 0.92], "y": [0.80, 0.80, 0.80]},

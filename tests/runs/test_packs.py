@@ -190,13 +190,23 @@ def write_paper(root: Path, run: str) -> None:
     """A study whose result names a run, and the results of a paper that names the study."""
     study, paper = root / "studies" / "depth", root / "papers" / "001-depth-laptop"
     result = {"folder": "elsewhere", "runs": "elsewhere", "settings": [{"trials": [{"run": run}, {"run": "gone-1"}]}]}
+    maps = "repeat-0/maps/files"
+    verdict = {
+        "studies": ["depth"],
+        "folder": "elsewhere",
+        "pictures": [f"{maps}/maps.png", f"{maps}/filters.png"],
+        "private": [f"{maps}/maps.png"],
+    }
     for folder, name, content in (
         (study, "study.yaml", "question: How deep?\n"),
         (study, "state.json", "{}"),
         (study, "result.json", json.dumps(result)),
         (study, "report.html", "<html>"),
-        (paper, "verdict.json", json.dumps({"studies": ["depth"], "folder": "elsewhere"})),
+        (paper, "verdict.json", json.dumps(verdict)),
         (paper / "repeat-0" / "maps", "done.json", "{}"),
+        (paper / "repeat-0" / "maps" / "files", "maps.png", "a photo"),
+        (paper / "repeat-0" / "maps" / "files", "filters.png", "filters"),
+        (paper / "repeat-0" / "maps" / "files", "filters.svg", "as they are in the other"),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
@@ -222,6 +232,42 @@ def test_a_paper_brings_its_studies_and_their_runs(
     paper = other.root / "papers" / "001-depth-laptop"
     assert json.loads((paper / "verdict.json").read_text())["folder"] == str(paper)
     assert (paper / "repeat-0" / "maps" / "done.json").read_text() == "{}"
+
+
+def test_of_a_paper_the_pictures_that_the_report_shows_are_packed(
+    make_run: MakeRun, root: Path, tmp_path: Path
+) -> None:
+    write_paper(root, make_run().name)
+    RunStore(root).export(tmp_path / "a.tar.xz", papers=["001-*"])
+    assert {name.rpartition("/")[2] for name in members(tmp_path / "a.tar.xz") if name.startswith("papers/")} == {
+        "verdict.json",
+        "done.json",
+        "maps.png",
+        "filters.png",
+    }
+
+
+def test_what_is_not_for_others_stays_out_of_a_public_pack(
+    make_run: MakeRun, root: Path, other: RunStore, tmp_path: Path
+) -> None:
+    folder = make_run()
+    write_paper(root, folder.name)
+    info = json.loads((folder / "run.json").read_text())
+    source = {"from": "/home/somebody/photos.zip", "homepage": "https://example.org/a/b", "scale": "/255"}
+    (folder / "run.json").write_text(json.dumps({**info, "data": {"name": "photos", "source": source}}))
+    (root / "studies" / "depth" / "result.json").write_text(
+        json.dumps({"settings": [{"trials": [{"run": folder.name}]}], "from": "C:\\Users\\somebody\\photos.zip"})
+    )
+    pack = tmp_path / "a.tar.xz"
+    RunStore(root).export(pack, papers=["001-*"], public=True)
+    names = {name.rpartition("/")[2] for name in members(pack)}
+    assert "filters.png" in names
+    assert not names & {"maps.png", "a.png"}
+    content = lzma.decompress(pack.read_bytes())
+    assert b"somebody" not in content
+    assert b"photos.zip" in content
+    other.import_pack(pack)
+    assert other.find(folder.name).info["data"]["source"] == {**source, "from": "photos.zip"}
 
 
 def test_studies_and_papers_stay_unless_they_are_to_be_replaced(

@@ -10,9 +10,9 @@ from cnnlab.core.lazy_imports import lazy_names
 if TYPE_CHECKING:
     from cnnlab.papers.paper import Paper as Paper
     from cnnlab.papers.report import write_paper_report as write_paper_report
-    from cnnlab.papers.report import write_paper_reports as write_paper_reports
+    from cnnlab.papers.summary import write_paper_reports as write_paper_reports
 
 __getattr__, __dir__, __all__ = lazy_names(
     __name__,
-    {"paper": ("Paper",), "report": ("write_paper_report", "write_paper_reports")},
+    {"paper": ("Paper",), "report": ("write_paper_report",), "summary": ("write_paper_reports",)},
 )

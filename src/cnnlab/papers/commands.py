@@ -6,7 +6,7 @@ import re
 import shlex
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +76,7 @@ class CommandsFile(BaseModel):
         ``{out}`` a folder of the command's own, ``{here}`` the folder of the paper, ``{data}`` that of data sets and
         ``{repeat}`` the number of the repeat from 0 on. One that names neither a training nor the repeat is done once.
     :param pictures: patterns of those that the report shows; all that there are unless it is given.
+    :param private: patterns of those among them that are not to be shown to others, as the licence of the data has it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -84,6 +85,7 @@ class CommandsFile(BaseModel):
     repeats: Annotated[int, Field(ge=1)] = 1
     commands: Annotated[Mapping[str, WordsOrText], Field(min_length=1)]
     pictures: Texts = ()
+    private: Texts = ()
     numbers: Mapping[str, NumberOrPath] = {}
 
 
@@ -196,11 +198,16 @@ class CommandEntry:
         for row in self.published:
             if row.number not in numbers:
                 raise UsageError(f"published: there is no number {row.number!r}. {suggestion(row.number, numbers)}")
-        for pattern in self.file.pictures:
+        self._refuse_patterns("pictures", self.file.pictures)
+        self._refuse_patterns("private", self.file.private)
+
+    def _refuse_patterns(self, key: str, patterns: Iterable[str]) -> None:
+        commands = self.file.commands
+        for pattern in patterns:
             first = pattern.partition("/")[0]
             if first not in ("**", *commands) or ".." in pattern.split("/"):
                 raise UsageError(
-                    f"pictures: {pattern!r} begins with no command. {suggestion(first, commands)} As in "
+                    f"{key}: {pattern!r} begins with no command. {suggestion(first, commands)} As in "
                     f"{next(iter(commands))}/*.png."
                 )
 
@@ -291,7 +298,8 @@ class CommandEntry:
             claims=put_together(self.at.claims, self._judged(values, steps) if values else {}, {}, self.at.scale),
             numbers=tuple(self._beside(row, values, steps) for row in self.published),
             measured=tuple(measured(of, one, values.get(of, ()), steps.get(of, 0.0)) for of, one in numbers),
-            pictures=() if missing else tuple(self._pictures()),
+            pictures=() if missing else tuple(self._pictures(self.file.pictures or ("**/*",))),
+            private=() if missing else tuple(self._pictures(self.file.private)),
             missing=missing,
             seconds=sum(call.seconds for call in calls) + self._training_seconds(),
         )
@@ -378,9 +386,8 @@ class CommandEntry:
         except UsageError as error:
             raise UsageError(f"{self.at.entry.path}: {error}") from error
 
-    def _pictures(self) -> Iterator[str]:
-        """Of the first repeat, relative to the folder of results."""
-        patterns = self.file.pictures or ("**/*",)
+    def _pictures(self, patterns: Sequence[str]) -> Iterator[str]:
+        """Of the first repeat those that fit, relative to the folder of results."""
         for call in self._calls(0, self._known_runs(0)):
             drawn: dict[Path, Path] = {}
             for pattern in patterns:

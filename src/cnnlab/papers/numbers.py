@@ -231,10 +231,10 @@ def judge(
         return "undecided", "It is not measured."
     name = number.label or rule.number
     if number.exact and (other is None or other.exact):
-        beside = "" if other is None or theirs is None else f", {other.label or rule.level} {_value(theirs[0], unit)}"
-        return _side(rule, sizes[0], sizes[0], level), f"{name} {_value(ours[0], unit)}{beside}."
+        beside = "" if other is None or theirs is None else f"; {other.label or rule.level}: {_value(theirs[0], unit)}"
+        return _side(rule, sizes[0], sizes[0], level), f"{name}: {_value(ours[0], unit)}{beside}."
     mean = sum(sizes) / len(sizes)
-    said = f"{name} {_value(mean, unit)}"
+    said = f"{name}: {_value(mean, unit)}"
     if other is not None:
         said = f"{name} minus {other.label or rule.level}: {unit.signed(mean)}"
     # Two that change in steps of their own differ by what both may be off.

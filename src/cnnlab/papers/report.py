@@ -29,12 +29,12 @@ from cnnlab.reports.sections.base import StoredPicture
 from cnnlab.reports.writing.page import page_environment, page_file
 from cnnlab.reports.writing.svg import inline, svg_of
 
-PAGE, INDEX = "report.html", "index.html"
+PAGE = "report.html"
 _DRAWN = ("settings", "learning_curves")
 """Of a report on a study, by file."""
 _MOST_PICTURES = 3_000_000
 """Bytes that all pictures of a page may have, so that it stays under five megabytes."""
-_SPACES = re.compile(r"[ \t]+\n")
+SPACES = re.compile(r"[ \t]+\n")
 
 
 Subjects = Sequence[tuple[StudyPart, ReportSubject]]
@@ -56,10 +56,11 @@ class _Item:
     command: str
 
 
-def write_paper_report(paper: Paper, scale: Scale = "laptop", out: Path | None = None) -> Path:
+def write_paper_report(paper: Paper, scale: Scale = "laptop", out: Path | None = None, *, public: bool = False) -> Path:
     """Writes the report on what was run of a paper at a scale, and returns the path of its page.
 
     :param out: a folder for ``report.html``, or the page itself; beside the results under the folder of runs otherwise.
+    :param public: leaves out the pictures that entries keep private.
     :raises UsageError: where nothing was run yet at this scale.
     """
     found = [entry.at(scale, paper.place) for entry in paper.entries.values()]
@@ -71,65 +72,17 @@ def write_paper_report(paper: Paper, scale: Scale = "laptop", out: Path | None =
         )
     place = Path(out) if out is not None else paper.place.runs / "papers" / f"{paper.id}-{scale}"
     page = place if place.suffix.lower() in (".html", ".htm") else make_folder(place) / PAGE
-    write_text(page, _page(paper, scale, done, len(found)))
+    write_text(page, _page(paper, scale, done, len(found), public))
     return page
 
 
-def write_paper_reports(papers: Sequence[Paper], scale: Scale, out: Path) -> Path:
-    """Writes the report on each of several papers into a folder, and ``index.html`` that sums them up; returns that.
-
-    :raises UsageError: where nothing was run yet of one of them.
-    """
-    folder = make_folder(out)
-    for paper in papers:
-        write_paper_report(paper, scale, folder / f"{paper.id}.html")
-    text = (
-        page_environment()
-        .get_template("papers.html")
-        .render(
-            papers=papers,
-            scale=scale,
-            answer=_answer([result for paper in papers for result in _results(paper, scale)]),
-            table=_papers_table(papers, scale),
-            style=page_file("report.css"),
-            script=page_file("report.js"),
-            swatch_of=lambda key: ("", ""),
-            folder=".",
-            version=__version__,
-        )
-    )
-    write_text(folder / INDEX, for_markup(_SPACES.sub("\n", text)))
-    return folder / INDEX
-
-
-def _results(paper: Paper, scale: Scale) -> list[EntryResult]:
-    """Of the entries that were run."""
-    found = (stored_result(entry.at(scale, paper.place)) for entry in paper.entries.values())
-    return [result for result in found if result is not None]
-
-
-def _papers_table(papers: Sequence[Paper], scale: Scale) -> Table:
-    """A row a paper: how many of its claims and numbers came to what."""
-    counted_words = ("supported", "contradicted", "undecided", "not judged")
-    numbers = ("reproduced", "compatible", "better", "worse", "not comparable", "not measured")
-    rows = []
-    for paper in papers:
-        results = _results(paper, scale)
-        claims, found = verdicts(results), words(results)
-        counts = (*(claims[word] for word in counted_words), *(found[word] for word in numbers))
-        rows.append((f"{paper.id}: {paper.file.title}", f"{len(results)} of {len(paper.entries)}", *counts))
-    columns = [TableColumn("paper", "paper"), TableColumn("entries", "entries run")]
-    columns += [TableColumn(word.replace(" ", "_"), word, "count") for word in (*counted_words, *numbers)]
-    return Table("papers", "Claims, then numbers, paper by paper", tuple(columns), tuple(rows))
-
-
-def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]], count: int) -> str:
+def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]], count: int, public: bool) -> str:
     from markupsafe import Markup
 
     room = _MOST_PICTURES
     items = []
     for at, result in done:
-        item = _item(at, result, room)
+        item = _item(at, result, room, public)
         room -= sum(len(picture.uri) for picture in item.pictures)
         items.append(item)
     drawn: dict[str, Any] = {}
@@ -142,7 +95,7 @@ def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]
     text = environment.get_template("paper.html").render(
         paper=paper,
         scale=scale,
-        answer=_answer(results),
+        answer=answer(results),
         status=_status(results, count),
         items=items,
         summary=_summary(results),
@@ -153,10 +106,11 @@ def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]
         folder=".",
         version=__version__,
     )
-    return for_markup(_SPACES.sub("\n", text))
+    return for_markup(SPACES.sub("\n", text))
 
 
-def _answer(results: Sequence[EntryResult]) -> str:
+def answer(results: Sequence[EntryResult]) -> str:
+    """What became of claims and numbers, counted."""
     claims, numbers = verdicts(results), words(results)
     judged = sum(claims[word] for word in ("supported", "contradicted", "undecided"))
     texts = []
@@ -196,9 +150,10 @@ def _summary(results: Sequence[EntryResult]) -> Table:
     return Table("summary", "Claims and numbers, entry by entry", made, tuple(rows)).without_empty()
 
 
-def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
+def _item(at: EntryAt, result: EntryResult, room: int, public: bool) -> _Item:
     file = at.entry.file
-    pictures, left_out = _pictures(at, result, room)
+    private = set(result.private) if public else set()
+    pictures, left_out = _pictures(at, [name for name in result.pictures if name not in private], room)
     subjects = tuple(_subjects(at))
     notes = [f"Differs from the paper: {text}" for text in result.deviations]
     notes += [f"Not there yet: {text}" for text in result.missing]
@@ -211,7 +166,7 @@ def _item(at: EntryAt, result: EntryResult, room: int) -> _Item:
         tuple(table for table in (*_tables(at, result), *_diagnoses(subjects)) if table.rows),
         tuple(_figures(subjects)),
         pictures,
-        f"{left_out} more pictures lie in the folder of results." if left_out else "",
+        _left_out(left_out, len(private)),
         shlex.join(["cnnlab", "paper", "run", at.entry.full_name, f"scale={at.scale}"]),
     )
 
@@ -347,10 +302,10 @@ def _diagnoses(subjects: Subjects) -> Iterator[Table]:
                 yield replace(table, key=f"{part.name} {table.key}", title=_of(section.title, part.label))
 
 
-def _pictures(at: EntryAt, result: EntryResult, room: int) -> tuple[tuple[StoredPicture, ...], int]:
+def _pictures(at: EntryAt, names: Sequence[str], room: int) -> tuple[tuple[StoredPicture, ...], int]:
     """What commands drew, as long as there is room, and how many are left out."""
     made, left_out = [], 0
-    for name in result.pictures:
+    for name in names:
         path = at.folder / name
         try:
             content = read_regular(path, _MOST_PICTURES)
@@ -365,6 +320,17 @@ def _pictures(at: EntryAt, result: EntryResult, room: int) -> tuple[tuple[Stored
         title = path.stem.replace("-", " ")
         made.append(StoredPicture(title, f"{title} of {at.entry.full_name}", uri))
     return tuple(made), left_out
+
+
+def _left_out(count: int, private: int) -> str:
+    """What is said of pictures that are not on the page."""
+    texts = []
+    if count:
+        texts.append(f"{counted(count, 'more picture')} {'lies' if count == 1 else 'lie'} in the folder of results.")
+    if private:
+        are = "is" if private == 1 else "are"
+        texts.append(f"{counted(private, 'picture')} {are} not shown here, as the data has no licence for that.")
+    return " ".join(texts)
 
 
 def _of(text: str, part: str) -> str:

@@ -83,6 +83,7 @@ class EntryResult:
 
     :param studies: the studies that it is, by the folder of each under ``runs/studies``.
     :param pictures: that its commands drew, relative to ``folder``.
+    :param private: those that are not to be shown to others.
     :param missing: what is not there yet, in sentences.
     :param seconds: that the trainings and commands took.
     :param expected: what somebody expected before it was run.
@@ -100,6 +101,7 @@ class EntryResult:
     deviations: tuple[str, ...] = ()
     studies: tuple[str, ...] = ()
     pictures: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     seconds: float = 0.0
     folder: str = ""

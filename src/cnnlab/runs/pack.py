@@ -3,8 +3,9 @@
 Of a run it holds ``recipe.yaml``, ``run.json``, ``history.csv``, stored predictions, what an ensemble or a transfer is
 made of, and what tests of maps came to; ``explain/`` and ``attacks/`` each whole where it has 16 MiB at most. Weights
 are in it where they are asked for, snapshots never. What of them stays behind is noted in ``run.json``, by digest, so
-that studies and ensembles know their members. Never in it are checkpoints, the log of steps, locks, figures that can be
-drawn again, and pages of studies.
+that studies and ensembles know their members. Of results of papers it holds the verdicts, what commands answered, and
+the pictures that reports show. Never in it are checkpoints, the log of steps, locks, figures that can be drawn again,
+and pages of studies.
 """
 
 import json
@@ -13,7 +14,7 @@ import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
 from cnnlab.core.errors import DataError, RunNotFoundError, UsageError, suggestion
@@ -28,6 +29,7 @@ from cnnlab.runs.pack_format import (
     MOST_EXTRA,
     MOST_FILE,
     MOST_RECORD,
+    PAPER_FILES,
     RECORDS,
     RESULT,
     STUDY_FILES,
@@ -44,6 +46,8 @@ from cnnlab.runs.weights import WEIGHTS, facts_of_weights
 
 _CHUNK = 1 << 20
 _PRESET = 6
+_LEAST_PARTS = 2
+"""More than these are the place of a file, and no text that begins with a slash."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ def export(
     papers: Sequence[str],
     weights: bool,
     predictions: bool,
+    public: bool,
 ) -> Packed:
     """Writes a pack; the parameters are those of :meth:`cnnlab.runs.RunStore.export`."""
     chosen = _Chosen(store)
@@ -85,14 +90,14 @@ def export(
     chosen.add_needed()
     if not chosen.runs and not chosen.studies and not chosen.papers:
         raise UsageError(f"there is nothing to export under {store.root}: no run of it is finished.")
-    members = _Members(store.root, weights=weights, predictions=predictions)
+    members = _Members(store.root, weights=weights, predictions=predictions, public=public)
     contents = PackContents(
         cnnlab=__version__,
         papers={name: members.of_paper(name) for name in sorted(chosen.papers)},
         runs={name: members.of_run(chosen.runs[name]) for name in sorted(chosen.runs)},
         studies={name: members.of_study(name) for name in sorted(chosen.studies)},
     )
-    _write(out, store.root, contents, with_weights=weights)
+    _write(out, store.root, contents, with_weights=weights, public=public)
     left_out = (*chosen.left_out, *members.left_out)
     runs, among, results = tuple(contents.runs), tuple(contents.studies), tuple(contents.papers)
     return Packed(out, out.stat().st_size, runs, among, results, left_out)
@@ -126,7 +131,7 @@ class _Chosen:
         """Results of papers with the studies that they name, and the study that trained the runs of their commands."""
         for name in self._matching(record.PAPERS, patterns, "results of a paper"):
             self.papers.add(name)
-            verdict = self._record(self.store.root / record.PAPERS / name / VERDICT)
+            verdict = _object(self.store.root / record.PAPERS / name / VERDICT)
             named = verdict.get("studies") if isinstance(verdict.get("studies"), list) else []
             there = {study: (self.store.root / record.STUDIES / study).is_dir() for study in map(str, named or ())}
             gone = [study for study, is_there in there.items() if not is_there]
@@ -144,7 +149,7 @@ class _Chosen:
             if name in self.studies:
                 continue
             self.studies.add(name)
-            named = set(_runs_named(self._record(self.store.root / record.STUDIES / name / RESULT)))
+            named = set(_runs_named(_object(self.store.root / record.STUDIES / name / RESULT)))
             self.runs |= {run: self.finished[run] for run in named if run in self.finished}
             gone = sorted(named - self.finished.keys())
             if gone:
@@ -176,20 +181,21 @@ class _Chosen:
             found |= dict.fromkeys(matching)
         return list(found)
 
-    def _record(self, path: Path) -> Mapping[str, Any]:
-        """A JSON object; empty where the file is not there.
 
-        :raises DataError: where it is damaged.
-        """
-        try:
-            content = json.loads(read_regular(path, MOST_RECORD))
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            raise DataError(f"{path} cannot be read ({str(error)[:120]}), so it is not packed.") from error
-        if not isinstance(content, dict):
-            raise DataError(f"{path} is damaged: it holds no keys by name.")
-        return content
+def _object(path: Path) -> Mapping[str, Any]:
+    """A JSON object; empty where the file is not there.
+
+    :raises DataError: where it is damaged.
+    """
+    try:
+        content = json.loads(read_regular(path, MOST_RECORD))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be read ({str(error)[:120]}), so it is not packed.") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is damaged: it holds no keys by name.")
+    return content
 
 
 def _runs_named(content: Any) -> Iterator[str]:
@@ -206,8 +212,8 @@ def _runs_named(content: Any) -> Iterator[str]:
 class _Members:
     """The files of what is packed, below the folder of each."""
 
-    def __init__(self, root: Path, *, weights: bool, predictions: bool) -> None:
-        self.root, self.weights, self.predictions = root, weights, predictions
+    def __init__(self, root: Path, *, weights: bool, predictions: bool, public: bool) -> None:
+        self.root, self.weights, self.predictions, self.public = root, weights, predictions, public
         self.left_out: list[str] = []
 
     def of_run(self, run: RunInfo) -> PackedRun:
@@ -220,7 +226,7 @@ class _Members:
             names += [name for name in WEIGHTS if (run.folder / name).is_file()]
             if run.came_without_weights:
                 self.left_out.append(f"The weights of {run.name} are not here, for it was imported without.")
-        for extra in EXTRAS:
+        for extra in () if self.public else EXTRAS:
             names += self._extra(run, extra)
         if record.RECIPE not in names:
             raise DataError(f"{run.folder} is damaged: it holds no {record.RECIPE}. Put the file back from a copy.")
@@ -240,9 +246,15 @@ class _Members:
         return self._checked("studies", folder, [file for file in STUDY_FILES if (folder / file).is_file()])
 
     def of_paper(self, name: str) -> tuple[str, ...]:
-        """All that lies there."""
+        """Its records, and the pictures that the report shows."""
         folder = self.root / record.PAPERS / name
-        return self._checked("papers", folder, _files_below(folder, folder))
+        verdict = _object(folder / VERDICT)
+        shown = set(_texts(verdict, "pictures"))
+        if self.public:
+            shown -= set(_texts(verdict, "private"))
+        names = _files_below(folder, folder)
+        wanted = [name for name in names if name in shown or name.rpartition("/")[2] in PAPER_FILES]
+        return self._checked("papers", folder, wanted)
 
     def _checked(self, kind: str, folder: Path, names: Sequence[str]) -> tuple[str, ...]:
         odd = [name for name in names if not belongs(kind, name)] + [folder.name] * (not is_plain(folder.name))
@@ -255,6 +267,11 @@ class _Members:
         return tuple(sorted(names, key=in_order))
 
 
+def _texts(content: Mapping[str, Any], key: str) -> Iterator[str]:
+    found = content.get(key)
+    yield from map(str, found if isinstance(found, list) else ())
+
+
 def _files_below(base: Path, folder: Path) -> list[str]:
     """Files that are not hidden, relative to ``base``; links are no files of it."""
     paths = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
@@ -262,7 +279,7 @@ def _files_below(base: Path, folder: Path) -> list[str]:
     return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
 
 
-def _write(out: Path, root: Path, contents: PackContents, *, with_weights: bool) -> None:
+def _write(out: Path, root: Path, contents: PackContents, *, with_weights: bool, public: bool) -> None:
     named = [(kind, name, file) for kind, name in contents.units for file in contents.files(kind, name)]
     named.sort(key=lambda each: in_order("/".join(each)))
     places = {"runs": root, "studies": root / record.STUDIES, "papers": root / record.PAPERS}
@@ -271,20 +288,36 @@ def _write(out: Path, root: Path, contents: PackContents, *, with_weights: bool)
         _add(packed, CONTENTS, contents.model_dump_json(indent=1).encode() + b"\n")
         for kind, name, file in track(named, description, len(named)):
             path = places[kind] / name / file
-            if (kind, file) == ("runs", record.INFO) and not with_weights:
-                _add(packed, f"{kind}/{name}/{file}", _info_without_weights(path.parent))
+            is_info = (kind, file) == ("runs", record.INFO)
+            if (is_info and not with_weights) or (public and file.endswith(".json")):
+                content = _info(path.parent, with_weights) if is_info else _object(path)
+                content = _without_places(content) if public else content
+                _add(packed, f"{kind}/{name}/{file}", record.info_bytes(content))
             else:
                 _add_file(packed, f"{kind}/{name}/{file}", path)
         # Two blocks of zeros end an archive.
         packed.write(bytes(2 * tarfile.BLOCKSIZE))
 
 
-def _info_without_weights(folder: Path) -> bytes:
+def _info(folder: Path, with_weights: bool) -> dict[str, Any]:
     """``run.json``, in which the weights that stay behind are noted."""
     info = record.read_info(folder)
     with reading_errors():
-        facts = facts_of_weights(folder)
-    return record.info_bytes(info if facts is None else {**info, "weights_left_out": facts})
+        facts = None if with_weights else facts_of_weights(folder)
+    return info if facts is None else {**info, "weights_left_out": facts}
+
+
+def _without_places(value: Any) -> Any:
+    """A JSON value in which the places of files on this machine are cut down to the names of the files."""
+    if isinstance(value, Mapping):
+        return {key: _without_places(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_places(inner) for inner in value]
+    for kind in (PurePosixPath, PureWindowsPath) if isinstance(value, str) else ():
+        path = kind(value)
+        if path.is_absolute() and len(path.parts) > _LEAST_PARTS and "\n" not in value:
+            return path.name
+    return value
 
 
 def _add(packed: IO[bytes], name: str, content: bytes) -> None:

@@ -21,6 +21,8 @@ CONTENTS = "pack.json"
 STUDY_FILES = ("study.yaml", "state.json", "result.json")
 RESULT = "result.json"
 VERDICT = "verdict.json"
+PAPER_FILES = (VERDICT, "done.json", "expected.json", "runs.json")
+"""What an entry of a paper stores beside what its commands wrote for themselves."""
 RECORDS = (record.RECIPE, record.INFO, record.HISTORY, "ensemble.json", record.TRANSFER, "honesty.json")
 """The small files of a run that always belong to it; those of them that it has."""
 EXTRAS = ("attacks", "explain")

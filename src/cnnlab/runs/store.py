@@ -304,6 +304,7 @@ class RunStore:
         papers: Sequence[str] = (),
         weights: bool = False,
         predictions: bool = True,
+        public: bool = False,
     ) -> "Packed":
         """Packs finished runs into one file, ``out``, that another store takes in by :meth:`import_pack`.
 
@@ -317,13 +318,16 @@ class RunStore:
         :param papers: folders of results of papers, or patterns such as ``001-*``, with their studies and runs.
         :param weights: also what classifiers are opened from, without snapshots.
         :param predictions: ``False`` leaves them out, and with them intervals over pictures and tests that pair them.
+        :param public: leaves out what is not for others: what may show pictures of the data (explanations and attacks
+            beside runs, and of papers what an entry keeps private), and where files lie on this machine.
         :raises RunNotFoundError: as :meth:`find` does.
         :raises UsageError: for a run that is not finished, a study that is not there, or where there is nothing.
         :raises StorageError: when the file cannot be written; what stood there stays.
         """
         from cnnlab.runs.pack import export
 
-        return export(self, Path(out), names, studies=studies, papers=papers, weights=weights, predictions=predictions)
+        asked = {"weights": weights, "predictions": predictions, "public": public}
+        return export(self, Path(out), names, studies=studies, papers=papers, **asked)
 
     def import_pack(self, file: Path | str, *, replace: bool = False) -> "Imported":
         """Takes in what :meth:`export` packed: each run, study and paper whole or not at all.

@@ -54,6 +54,14 @@ NoPredictions = Annotated[
         "them.",
     ),
 ]
+Public = Annotated[
+    bool,
+    typer.Option(
+        "--public",
+        help="Leave out what is not for others: what may show pictures of the data (explanations and attacks beside "
+        "runs, and of papers what an entry keeps private), and where files lie on this machine.",
+    ),
+]
 File = Annotated[Path, typer.Argument(metavar="FILE", parser=user_path, help="What `cnnlab runs export` wrote.")]
 Replace = Annotated[
     bool,
@@ -69,6 +77,7 @@ def export(
     papers: Papers = None,
     weights: Weights = False,
     no_predictions: NoPredictions = False,
+    public: Public = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -90,7 +99,13 @@ def export(
     named: list[Any] = [run for run in fit if run.status == "finished"] if fit else words
     with quietly(quiet or as_json):
         packed = store.export(
-            out, *named, studies=studies or (), papers=papers or (), weights=weights, predictions=not no_predictions
+            out,
+            *named,
+            studies=studies or (),
+            papers=papers or (),
+            weights=weights,
+            predictions=not no_predictions,
+            public=public,
         )
     left_out = list(packed.left_out)
     unfinished = len(fit) - len(named) if fit else 0
