@@ -158,6 +158,15 @@ def test_worse_than_chance_is_told_from_what_is_open() -> None:
     assert interval is not None and (interval.low, interval.high) == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(("shift", "place"), [(0.3, "better than"), (0.0, "not told apart from"), (-0.3, "worse than")])
+def test_a_method_alone_is_held_against_chance_and_is_the_best_of_none(shift: float, place: str) -> None:
+    chance = np.array([0.5, 0.6, 0.4, 0.5])
+    values = (chance + shift + 0.01 * np.array([1, -1, 1, -1]))[None]
+    found = MeasureRanking("insertion", ("grad-cam",), values, chance, "pictures")
+    told = f"By the area under insertion, grad-cam is {place} chance (95% intervals over 4 pictures)."
+    assert found.sentence == told
+
+
 def test_intervals_of_a_probability_are_of_probabilities() -> None:
     pixels = torch.rand(2, 1, 2, 2, generator=torch.Generator().manual_seed(0))
     found = removal_curves(weighted(), pixels, "saliency", "cat", score="probability")

@@ -116,15 +116,18 @@ class MeasureRanking:
             if alike
             else ", and told apart from all others"
         )
-        kinds = (("Not told apart from chance", self.like_chance), ("Worse than chance", self.below_chance))
-        chance = "".join(f" {kind}: {', '.join(methods)}." for kind, methods in kinds if methods)
-        chance = chance or " All are better than chance."
         what = {"deletion": "the area under deletion", "insertion": "the area under insertion"}.get(
             self.measure, "pointing on mosaics"
         )
         count = self.values.shape[1]
         over = f"{100 * self.level:g}% intervals over {count} {self.units}"
         over = over if count > 1 else f"of {counted(count, self.units.removesuffix('s'))}, which tells none apart"
+        if len(self.methods) == 1:
+            place = "not told apart from" if self.like_chance else "worse than" if self.below_chance else "better than"
+            return f"By {what}, {first} is {place} chance ({over})."
+        kinds = (("Not told apart from chance", self.like_chance), ("Worse than chance", self.below_chance))
+        chance = "".join(f" {kind}: {', '.join(methods)}." for kind, methods in kinds if methods)
+        chance = chance or " All are better than chance."
         return f"By {what}, {first} is best{beside} ({over}).{chance}"
 
 
