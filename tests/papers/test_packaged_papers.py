@@ -57,3 +57,28 @@ def test_what_is_counted_out_is_judged_by_one_value(paper: str, tmp_path: Path) 
     entries = [carried_out(opened.at(name, "laptop")) for name in opened.entries]
     once = [entry.file for entry in entries if isinstance(entry, CommandEntry) and not entry.differs]
     assert all(number.exact for file in once for number in file.numbers.values())
+
+
+NO_PHOTOS = {"002/prediction": "a table", "003/filter-images": "what the network makes of noise"}
+"""Entries on photos that show none of them, and what they write."""
+
+
+@pytest.mark.parametrize("paper", packaged_papers())
+def test_photos_without_a_licence_to_show_them_are_private(paper: str, tmp_path: Path) -> None:
+    opened = Paper(paper, runs=tmp_path)
+    for name in opened.entries:
+        entry = carried_out(opened.at(name, "laptop"))
+        said = entry.file.model_dump_json() if isinstance(entry, CommandEntry) else ""
+        if "{out}" in said and ("cifar" in said or "cats-vs-dogs" in said):
+            full_name = f"{paper}/{name}"
+            assert bool(entry.file.private) is (full_name not in NO_PHOTOS), full_name  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("paper", packaged_papers())
+def test_no_sentence_on_what_differs_is_cut_at_a_comma(paper: str) -> None:
+    for name, entry in Paper(paper).entries.items():
+        for texts in entry.file.deviations.values():
+            for text in texts:
+                assert not text.startswith(("and ", "by ", "that ", "taken ", "is ", "where ", "whose ")), name
+                assert text.count("(") == text.count(")"), name
+                assert not text.startswith("000"), name
