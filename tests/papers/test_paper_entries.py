@@ -237,6 +237,16 @@ def test_the_report_says_why_a_training_learned_nothing_and_asks_for_no_data(
     assert "symmetry" in page
 
 
+def test_a_claim_that_a_scale_cannot_decide_is_not_judged_there(
+    write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    claims = [{"says": "it is right", "judged": "accuracy is at least 99%", "not_judged_at": {"laptop": "few epochs"}}]
+    small = Paper(write_paper(scores={"claims": claims}, entries=["scores"]), runs=tmp_path / "runs")
+    claim = small.run("scores", workers=1).claims[0]
+    assert (claim.verdict, claim.why) == ("not judged", "few epochs")
+    assert small.at("scores", "full").claims[0].rules == ("accuracy is at least 99%",)
+
+
 def test_private_pictures_stay_out_of_a_public_report(
     write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
 ) -> None:

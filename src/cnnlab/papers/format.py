@@ -130,6 +130,7 @@ class PaperClaim(_Strict):
     :param judged: claims as a study takes them, or of numbers of commands; all must hold.
     :param contradicted_by: in the place of that, rules of which all must hold for the claim to be wrong.
     :param not_judged: why no number could decide it, in the place of a rule.
+    :param not_judged_at: by scale, why what is measured there decides nothing: a level that takes more pictures, say.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -138,6 +139,7 @@ class PaperClaim(_Strict):
     judged: Texts = ()
     contradicted_by: Texts = ()
     not_judged: str | None = None
+    not_judged_at: Mapping[Scale, str] = {}
 
     @model_validator(mode="after")
     def _either(self) -> "PaperClaim":
@@ -149,6 +151,15 @@ class PaperClaim(_Strict):
     def rules(self) -> tuple[str, ...]:
         """By which it is judged, whichever way."""
         return self.judged or self.contradicted_by
+
+    def at(self, scale: Scale) -> "PaperClaim":
+        """As it stands at a scale."""
+        reason = self.not_judged_at.get(scale)
+        return (
+            self
+            if reason is None
+            else self.model_copy(update={"judged": (), "contradicted_by": (), "not_judged": reason})
+        )
 
     def is_of(self, part: Mapping[str, Any]) -> bool:
         """Whether it is about this part of its entry."""
@@ -238,7 +249,8 @@ class EntryFile(_Strict):
     def claims_at(self, scale: Scale) -> tuple[PaperClaim, ...]:
         """The claims, or those that a scale has in their place, as where other backbones stand in."""
         own = (self.scales[scale] or {}).get("claims")
-        return self.claims if own is None else _ScaleClaims.model_validate({"claims": own}).claims
+        claims = self.claims if own is None else _ScaleClaims.model_validate({"claims": own}).claims
+        return tuple(claim.at(scale) for claim in claims)
 
     def at(self, said: Mapping[Any, tuple[str, ...]], scale: Scale) -> tuple[str, ...]:
         """Of deviations or reasons, those of this scale."""

@@ -61,3 +61,5 @@ def _write_entry(entry: "Entry") -> None:
         how = "contradicted by: " if claim.contradicted_by else ""
         rules = f"{how}{' and '.join(claim.rules)}" if claim.rules else f"not judged: {claim.not_judged}"
         output.write(f"- claim: {claim.says}\n  {rules}")
+        for scale, reason in claim.not_judged_at.items():
+            output.write(f"  not judged at {scale}: {reason}")
