@@ -1,11 +1,15 @@
 """Entries from their files to their verdicts."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from cnnlab.core.errors import CnnlabError, RunBusyError, UsageError
 from cnnlab.papers import Paper
@@ -212,12 +216,12 @@ def test_the_report_shows_both_numbers_the_claims_and_what_does_not_add_up(
         "contradicted",
         "SD of three",
         "Differs from the paper",
-        "data:image/png",
+        "data:image/webp",
     ):
         assert text in page
     assert "Published beside measured at the scale laptop" in page
     # The caption of a picture that a command drew.
-    assert page.index("data:image/png") < page.rindex("Scale: laptop.")
+    assert page.index("data:image/webp") < page.rindex("Scale: laptop.")
 
 
 def test_the_report_says_why_a_training_learned_nothing_and_asks_for_no_data(
@@ -247,16 +251,28 @@ def test_a_claim_that_a_scale_cannot_decide_is_not_judged_there(
     assert small.at("scores", "full").claims[0].rules == ("accuracy is at least 99%",)
 
 
+def test_pictures_are_on_the_page_to_the_pixel(
+    write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    small = Paper(write_paper(entries=["scores"]), runs=tmp_path / "runs")
+    drawn = small.at("scores").folder / small.run("scores", workers=1).pictures[0]
+    page = write_paper_report(small, "laptop", tmp_path / "page.html").read_text()
+    found = re.search(r"data:image/webp;base64,([^\"]+)", page)
+    assert found is not None
+    with Image.open(BytesIO(base64.b64decode(found[1]))) as shown, Image.open(drawn) as original:
+        assert np.array_equal(np.asarray(shown.convert("RGBA")), np.asarray(original.convert("RGBA")))
+
+
 def test_private_pictures_stay_out_of_a_public_report(
     write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
 ) -> None:
     small = Paper(write_paper(scores={"private": ["seen/*"]}, entries=["scores"]), runs=tmp_path / "runs")
     assert small.run("scores", workers=1).private
     whole = write_paper_report(small, "laptop", tmp_path / "page.html").read_text()
-    assert "data:image/png" in whole
+    assert "data:image/webp" in whole
     assert "no licence" not in whole
     page = write_paper_report(small, "laptop", tmp_path / "page.html", public=True).read_text()
-    assert "data:image/png" not in page
+    assert "data:image/webp" not in page
     assert "1 picture is not shown here, as the data has no licence for that." in page
 
 

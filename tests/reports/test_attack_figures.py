@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from cnnlab.attacks import ATTACKS, Adversarial, Answers, Check, Source
 from cnnlab.attacks.accuracy_curve import Curve
@@ -15,6 +16,7 @@ from cnnlab.reports.contents import attacks as contents
 from cnnlab.reports.figures.attack_curves import draw_class_matrix, draw_curve, draw_lengths
 from cnnlab.reports.figures.attack_examples import draw_examples
 from cnnlab.reports.figures.style import style
+from cnnlab.reports.figures.titles import entitle
 
 CLASSES = ("cat", "dog", "owl")
 SOURCE = Source("run first", "pets", "test", 40, 7, (4, 8, 15, 16), ("a", "b", "c", "d"), "label", "pgd-0123")
@@ -173,3 +175,16 @@ def test_figures_never_replace_what_somebody_else_wrote(tmp_path: Path) -> None:
     other = AttackFigures(tmp_path / "new").write("pgd-0123", "pgd", "run first", figures[:1], [("0.png", b"1")])
     again = AttackFigures(tmp_path / "new").write("pgd-0123", "pgd", "run first", figures[:1], [("0.png", b"2")])
     assert other.files == again.files and again.pictures[0].read_bytes() == b"2"
+
+
+@pytest.mark.parametrize("words", [20, 60, 120])
+def test_labels_under_a_square_of_classes_are_within_the_figure_under_any_caption(words: int) -> None:
+    names = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    shares = contents.ClassShares(names, np.eye(10), np.full((10, 10), 9))
+    with style():
+        figure = draw_class_matrix(shares, is_targeted=False)
+        entitle(figure, "What classes become", "word " * words)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        (axes,) = figure.axes
+        assert axes.xaxis.label.get_window_extent(canvas.get_renderer()).y0 > 0

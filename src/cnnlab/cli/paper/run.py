@@ -102,7 +102,7 @@ def write_result(result: "EntryResult") -> None:
         [
             ("scale", result.scale),
             ("differs", "\n".join(result.deviations)),
-            ("took", short_duration(result.seconds)),
+            ("took", f"{short_duration(result.seconds) or '0 s'}, trainings and commands added up"),
             ("studies", ", ".join(result.studies)),
             ("pictures", counted(len(result.pictures), "picture") if result.pictures else None),
             ("published", _counts(words([result]))),

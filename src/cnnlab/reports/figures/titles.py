@@ -28,6 +28,9 @@ def entitle(figure: "Figure", title: str, caption: str) -> None:
     share, engine = height / whole, figure.get_layout_engine()
     if engine is not None:
         engine.set(rect=(0, 0, 1, share))  # type: ignore[call-arg]
+        if any(axes.get_aspect() != "auto" for axes in figure.axes):
+            # Panels of a fixed shape have their labels within the figure only once it is laid out a second time.
+            figure.draw_without_rendering()
         return
     for axes in figure.axes:
         x, y, wide, high = axes.get_position().bounds
