@@ -106,6 +106,8 @@ def test_reports_are_made_of_packs_alone_and_say_what_is_to_be_taken_from_them(c
     assert not (tmp_path / "runs").exists()
     for name in ("small.html", "other.html"):
         assert (tmp_path / "pages" / name).read_text() == (tmp_path / "here" / name).read_text()
+    lacking = cnnlab("paper", "report", "001", "--packs", "packs", "--out", "pages", exit_code=2).stderr
+    assert "packs holds nothing of the paper 001 at the scale laptop" in lacking
     index = (tmp_path / "pages" / "index.html").read_text()
     assert "<li>Take &lt;this&gt; with you.</li>\n<li>And this.</li>" in index
     assert index.count("Claims, then numbers") == (tmp_path / "here" / "index.html").read_text().count(

@@ -85,6 +85,7 @@ def report(
     """
     from cnnlab.core.messages import announcing
     from cnnlab.papers import write_paper_report, write_paper_reports
+    from cnnlab.runs.record import PAPERS
 
     names = [word for word in words if "=" not in word]
     scale, keys = read_keys([word for word in words if "=" in word])
@@ -101,6 +102,12 @@ def report(
     said = _paragraphs(sentences)
     with announcing("writing the report"), _unpacked(packs, runs) as place:
         papers = [open_paper(name, place, data_dir, True)[0] for name in names]
+        for paper in papers if packs is not None else ():
+            if not any((paper.place.runs / PAPERS).glob(f"{paper.id}-*-{scale}")):
+                raise UsageError(
+                    f"{packs} holds nothing of the paper {paper.id} at the scale {scale}. Pack it where it was run: "
+                    f"cnnlab runs export --paper '{paper.id}-*-{scale}' --out {paper.id}.tar.xz"
+                )
         if len(papers) > 1 and out is not None:
             path = write_paper_reports(papers, scale, out, sentences=said, public=public)
         else:
