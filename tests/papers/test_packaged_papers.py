@@ -82,3 +82,15 @@ def test_no_sentence_on_what_differs_is_cut_at_a_comma(paper: str) -> None:
                 assert not text.startswith(("and ", "by ", "that ", "taken ", "is ", "where ", "whose ")), name
                 assert text.count("(") == text.count(")"), name
                 assert not text.startswith("000"), name
+
+
+@pytest.mark.parametrize("scale", ["laptop", "full"])
+@pytest.mark.parametrize("paper", packaged_papers())
+def test_what_is_timed_shares_no_training_with_what_is_not(paper: str, scale: str, tmp_path: Path) -> None:
+    opened = Paper(paper, runs=tmp_path)
+    seeds: dict[bool, set[int]] = {True: set(), False: set()}
+    for name, entry in opened.entries.items():
+        found = carried_out(opened.at(name, scale))
+        for part in found.parts if isinstance(found, StudyEntry) else ():
+            seeds[entry.file.is_timed] |= set(part.study.study_settings.seeds)
+    assert not seeds[True] & seeds[False]
