@@ -254,7 +254,8 @@ def test_what_is_not_for_others_stays_out_of_a_public_pack(
     write_paper(root, folder.name)
     info = json.loads((folder / "run.json").read_text())
     source = {"from": "/home/somebody/photos.zip", "homepage": "https://example.org/a/b", "scale": "/255"}
-    (folder / "run.json").write_text(json.dumps({**info, "data": {"name": "photos", "source": source}}))
+    said = 'read "/home/somebody/photos.zip", \\"C:\\\\Users\\\\somebody\\\\photos.zip\\", either/or/both, 8/255'
+    (folder / "run.json").write_text(json.dumps({**info, "said": said, "data": {"name": "photos", "source": source}}))
     (root / "studies" / "depth" / "result.json").write_text(
         json.dumps({"settings": [{"trials": [{"run": folder.name}]}], "from": "C:\\Users\\somebody\\photos.zip"})
     )
@@ -267,7 +268,9 @@ def test_what_is_not_for_others_stays_out_of_a_public_pack(
     assert b"somebody" not in content
     assert b"photos.zip" in content
     other.import_pack(pack)
-    assert other.find(folder.name).info["data"]["source"] == {**source, "from": "photos.zip"}
+    taken = other.find(folder.name).info
+    assert taken["data"]["source"] == {**source, "from": "photos.zip"}
+    assert taken["said"] == 'read "photos.zip", \\"photos.zip\\", either/or/both, 8/255'
 
 
 def test_studies_and_papers_stay_unless_they_are_to_be_replaced(

@@ -10,6 +10,7 @@ and pages of studies.
 
 import json
 import lzma
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ from cnnlab.runs.weights import WEIGHTS, facts_of_weights
 
 _CHUNK = 1 << 20
 _PRESET = 6
+_PLACES = re.compile(r"(?<![\w.:/\\])/(?:[\w.@+~-]+/)+([\w.@+~-]+)|(?<!\w)[A-Za-z]:\\+(?:[\w.@+~ -]+\\+)+([\w.@+~-]+)")
 _LEAST_PARTS = 2
 """More than these are the place of a file, and no text that begins with a slash."""
 
@@ -313,11 +315,14 @@ def _without_places(value: Any) -> Any:
         return {key: _without_places(inner) for key, inner in value.items()}
     if isinstance(value, list):
         return [_without_places(inner) for inner in value]
-    for kind in (PurePosixPath, PureWindowsPath) if isinstance(value, str) else ():
+    if not isinstance(value, str):
+        return value
+    for kind in (PurePosixPath, PureWindowsPath):
         path = kind(value)
         if path.is_absolute() and len(path.parts) > _LEAST_PARTS and "\n" not in value:
             return path.name
-    return value
+    # What a command printed has them amid other words.
+    return _PLACES.sub(lambda found: found[1] or found[2], value)
 
 
 def _add(packed: IO[bytes], name: str, content: bytes) -> None:
