@@ -1,7 +1,7 @@
 """``cnnlab runs export`` and ``import``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from cnnlab.cli.runs.conditions import fitting
 from cnnlab.core.files import user_path
 from cnnlab.core.messages import first_few, quietly
 from cnnlab.core.number_text import counted, in_units
+
+if TYPE_CHECKING:
+    from cnnlab.runs.pack import Packed
 
 Names = Annotated[
     list[str] | None,
@@ -112,17 +115,15 @@ def export(
     if unfinished:
         left_out.append(f"Of what fits, {counted(unfinished, 'run')} left out: only finished runs are packed.")
     if as_json:
-        output.write_json(
-            {
-                "file": str(packed.path),
-                "bytes": packed.size,
-                "runs": packed.runs,
-                "studies": packed.studies,
-                "papers": packed.papers,
-                "left_out": left_out,
-            }
-        )
+        names_of = {name: getattr(packed, name) for name in ("runs", "studies", "papers")}
+        output.write_json({"file": str(packed.path), "bytes": packed.size, **names_of, "left_out": left_out})
         return
+    _tell(packed, left_out, weights)
+    with quietly(quiet):
+        output.advise("next", [f"cnnlab runs import {packed.path.name} --runs DIR"])
+
+
+def _tell(packed: "Packed", left_out: list[str], weights: bool) -> None:
     output.facts(
         [
             ("file", packed.path),
@@ -133,8 +134,6 @@ def export(
             ("left out", "\n".join(left_out)),
         ]
     )
-    with quietly(quiet):
-        output.advise("next", [f"cnnlab runs import {packed.path.name} --runs DIR"])
 
 
 def import_(
