@@ -239,14 +239,14 @@ def test_the_site_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     for page in PAGES:
-        name = {"README": "", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}.get(
+        name = {"README": "index", "CONTRIBUTING": "contributing", "CHANGELOG": "changelog"}.get(
             Path(page).stem, Path(page).stem
         )
-        html = (tmp_path / "site" / name / "index.html").read_text("utf-8")
+        html = (tmp_path / "site" / f"{name}.html").read_text("utf-8")
         assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"?https?://(?!\")[^>]+>", html), page
         # A bar that is escaped for a table's sake is not shown so.
         assert r"\|" not in html, page
-    reference = (tmp_path / "site" / "reference" / "index.html").read_text("utf-8")
+    reference = (tmp_path / "site" / "reference.html").read_text("utf-8")
     assert ":class:" not in reference
     assert {f"cnnlab.{name}" for name in cnnlab.__all__ if name != "__version__"} <= set(
         re.findall(r"id=\"(cnnlab\.\w+)\"", reference)
