@@ -394,3 +394,28 @@ def test_claims_on_classifiers_are_judged_by_repeats_on_the_same_pictures(
     changed = Paper(paper.folder, runs=tmp_path / "runs").result("scores")
     assert changed.missing == ("the transfer small-scores-laptop is not made yet",)
     assert {claim.verdict for claim in changed.claims} == {"undecided"}
+
+
+def test_a_classifier_with_its_defaults_written_out_is_itself_and_no_other_of_its_name(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Ten is the default of C: what is written so is known as svc, and the others have that name too."""
+    rules = {
+        "classifier='svc(C=10)' is better than classifier='svc(C=0.001)' by at least 10 points": "supported",
+        "classifier=svc is better than classifier='svc(C=0.001)' by at least 10 points": "supported",
+        "classifier='svc(C=0.001)' is the best": "contradicted",
+        "accuracy of classifier='svc(C=10)' is above 80%": "supported",
+    }
+    keys = {"data": "digits", "backbones": "pixels", "classifiers": "svc(C=0.001), svc(C=10)", "metric": "accuracy"}
+    changes = {
+        "transfer": {**keys, "subset": 600, "repeats": 5},
+        "scales": {scale: {} for scale in SCALES},
+        "claims": [{"says": rule, "judged": rule} for rule in rules],
+        "published": {"metric": "validation_accuracy", "rows": [{"classifier": "svc(C=10)", "value": 0.2}]},
+    }
+    result = Paper(write_paper(scores={**NO_COMMANDS, **changes}), runs=tmp_path / "runs").run("scores")
+    assert {claim.says: claim.verdict for claim in result.claims} == rules
+    assert [number.word for number in result.numbers] == ["better"]
+    assert result.numbers[0].measured == pytest.approx(
+        next(each.mean for each in result.measured if each.label.startswith("svc on"))
+    )

@@ -1,7 +1,7 @@
 """Entries that are transfers: classifiers on features of backbones, each a row with two axes, and claims on these."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ class TransferEntry:
             return
         parts = self._asked.parts
         known = [*(str(call.short) for call in parts.classifiers), *(str(grid.call) for grid in parts.grids)]
-        if not any(_is_same(_in_short("classifier", classifier), each) for each in known):
+        if not _meant("classifier", classifier, known):
             raise UsageError(
                 f"claims: {rule!r}: there is no classifier {classifier!r}. {suggestion(classifier, known)}"
             )
@@ -177,11 +177,10 @@ class _Rows:
 
     def find(self, values: Mapping[str, Any]) -> "list[RowRecord]":
         """The rows that bear these values."""
-        return [
-            row
-            for row in self.record.rows
-            if all(_is_same(_in_short(axis, value), self._facts(row)[axis]) for axis, value in values.items())
-        ]
+        rows = list(self.record.rows)
+        known = {axis: [self._facts(row)[axis] for row in rows] for axis in values}
+        wanted = {axis: _meant(axis, value, known[axis]) for axis, value in values.items()}
+        return [row for row in rows if all(self._facts(row)[axis] in wanted[axis] for axis in values)]
 
     def published(self, row: TableRow, table: PublishedTable) -> list[float]:
         """The values that a published row stands beside; none where no row here is of that."""
@@ -322,16 +321,20 @@ def _in_short(axis: str, value: object) -> str:
         return str(value)
 
 
+def _meant(axis: str, value: object, known: Iterable[str]) -> set[str]:
+    """Which of the values of an axis one means: the same spec, or all of a name where none bears it alone."""
+    there = set(known)
+    same = {each for each in there if _is_same(_in_short(axis, value), each)}
+    # A name that is short for a spec with its defaults written out means that spec, and no other of the name.
+    return same or {each for each in there if each.partition("(")[0] == str(value)}
+
+
 def _is_same(asked: str, there: str) -> bool:
-    """Whether a value means that of a row: the same spec, or the name alone."""
-    if asked == there:
-        return True
+    """Whether two specs are the same; calls compare by value: 10 is 10.0."""
     try:
-        mine, theirs = read(asked), read(there)
+        return asked == there or read(asked) == read(there)
     except CnnlabError:
         return False
-    # Calls compare by value: 10 is 10.0.
-    return mine == theirs or asked == there.partition("(")[0]
 
 
 def _table(content: Mapping[str, Any]) -> PublishedTable:
