@@ -260,6 +260,17 @@ def test_a_target_that_all_pictures_are_of_is_told(run: Run) -> None:
         cnnlab.attack(run.classifier(), "fgsm(target=3)", data)
 
 
+def test_the_mean_change_is_that_of_the_pictures_that_are_fooled(run: Run) -> None:
+    found = cnnlab.attack(run, "jsma(target=all, theta=1, gamma=0.1)", n=4)
+    pixels = (found.pixels != found.origin).any(axis=1).sum(axis=(1, 2))
+    assert 0 < found.fooled.sum() < len(pixels)
+    told = found.to_dict()["mean_change"]
+    assert told["l0"] == pytest.approx(pixels[found.fooled].mean()) != pytest.approx(pixels.mean())
+    assert told["linf"] <= 1
+    unharmed = cnnlab.attack(run, "fgsm(eps=1e-6)", n=4)
+    assert not unharmed.fooled.any() and set(unharmed.to_dict()["mean_change"].values()) == {None}
+
+
 class TestCurves:
     def test_accuracy_falls_with_the_budget_and_faster_than_by_noise(self, run: Run) -> None:
         found = curve(run, "pgd(steps=4)", [0.0, 0.02, 0.1, 0.3], n=40)

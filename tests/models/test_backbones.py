@@ -294,7 +294,8 @@ class TestImageNet:
         with pytest.raises(UsageError) as caught:
             starting_weights(self.SPEC, offline=True)
         place = tmp_path / "hub" / "checkpoints" / server.rpartition("/")[2]
-        for words in (server, str(place), "weights=PATH", "no looking"):
+        by_hand = cache_folder() / "weights" / "squeezenet1_1.safetensors"
+        for words in (server, str(place), "weights=PATH", str(by_hand), "no looking"):
             assert words in str(caught.value)
 
     def test_torchvisions_weights_may_be_put_into_our_own_cache_as_safetensors(self, server: str) -> None:

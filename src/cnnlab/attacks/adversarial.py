@@ -215,6 +215,10 @@ class Adversarial:
         done = self.fooled if is_rounded else self.fooled_unrounded
         return float(np.median(self.lengths(norm, is_rounded=is_rounded)[done])) if done.any() else None
 
+    def mean_length(self, norm: AnyNorm) -> float | None:
+        """The mean over the rows that do what was wanted, rounded; None where there are none."""
+        return float(np.mean(self.lengths(norm)[self.fooled], dtype=np.float64)) if self.fooled.any() else None
+
     def to_dict(self) -> dict[str, Any]:
         """The numbers as plain JSON."""
         interval, source = self.interval, self.source
@@ -232,6 +236,7 @@ class Adversarial:
             "success_unrounded": float(self.fooled_unrounded.sum() / self.right.sum()),
             "median_change": {norm: self.median_length(norm) for norm in NORMS},
             "median_change_unrounded": {norm: self.median_length(norm, is_rounded=False) for norm in NORMS},
+            "mean_change": {norm: self.mean_length(norm) for norm in NORMS},
             "forward_passes": float(self.forwards[self.right].mean()),
             "backward_passes": float(self.backwards[self.right].mean()),
             **({"stages": self.stages} if self.members else {}),

@@ -346,8 +346,9 @@ def _by_hand(name: str) -> Path:
 def _missing(name: str, url: str, path: Path, reason: str) -> UsageError:
     ours = next((word for word, there in IN_TIMM.items() if there == name), None)
     called = f"{ours} ({name} of timm)" if ours else name
+    also = "" if path.suffix == ".safetensors" else f", or put it at {_by_hand(name)}"
     return UsageError(
         f"the ImageNet weights of {called} are not on this machine, and could not be downloaded "
         f"({reason.rstrip('.')}). Fetch {url} on another machine and put it at {path}; or name a file of "
-        "safetensors with weights=PATH."
+        f"safetensors with weights=PATH{also}."
     )
