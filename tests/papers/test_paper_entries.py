@@ -388,6 +388,8 @@ def test_claims_on_classifiers_are_judged_by_repeats_on_the_same_pictures(
     assert {claim.says: claim.verdict for claim in result.claims} == rules
     assert result.claims[5].why.startswith("Best is knn on pixels: 9")
     assert "simultaneous 95% interval" in result.claims[5].why
+    assert result.claims[0].why.startswith("knn against gaussian-nb: +")
+    assert result.claims[7].why.startswith("gaussian-nb: ")
     assert [number.word for number in result.numbers] == ["better"]
     text = (paper.folder / "scores.yaml").read_text()
     (paper.folder / "scores.yaml").write_text(text.replace("repeats: 10", "repeats: 11"))

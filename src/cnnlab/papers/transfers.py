@@ -200,7 +200,7 @@ class _Rows:
         if not pairs:
             return "undecided", _NO_ROWS
         mean, interval = self._difference(pairs, metric, 1 - _ERROR_RATE / rules)
-        told = f"{_told(mean, interval)}."
+        told = f"{_named(claim.left)} against {_named(claim.right)}: {_told(mean, interval)}."
         if interval is None:
             return "undecided", f"{told} {_FEW}"
         if isinstance(claim, NoDifferenceClaim):
@@ -222,8 +222,8 @@ class _Rows:
         found = [self._interval([self._scores(row, metric) for row in group], rows[0], level) for group in groups]
         place = max(range(len(found)), key=lambda each: found[each][0])
         mean, interval = found[place]
-        told = f"Best is {self._label(rows[place])}: " if claim.setting is None else ""
-        told += f"{POINTS.value(mean)}{_reach(interval, sign=False, unit='%')}."
+        told = f"Best is {self._label(rows[place])}" if claim.setting is None else _named(claim.setting)
+        told += f": {POINTS.value(mean)}{_reach(interval, sign=False, unit='%')}."
         known = [(interval.low, interval.high) for _, interval in found if interval is not None]
         if len(known) < len(found):
             return "undecided", f"{told} {_FEW}"
@@ -357,6 +357,11 @@ def _number(row: TableRow, table: PublishedTable) -> PublishedNumber:
 
 def _amount(amount: Amount) -> float:
     return amount.number / 100 if amount.unit == "points" else amount.number
+
+
+def _named(setting: ChosenSettings) -> str:
+    """The rows meant, as they are told: ``svc(C=10) on vgg16``."""
+    return " on ".join(map(str, (setting.values or {}).values())) or "all"
 
 
 def _told(mean: float, interval: Interval | None) -> str:
