@@ -21,6 +21,7 @@ from cnnlab.papers.result import stored
 from cnnlab.papers.sheets import blank_sheet, new_paper
 from cnnlab.papers.studies import StudyEntry
 from cnnlab.papers.summary import write_paper_reports
+from cnnlab.runs import RunStore
 
 NO_COMMANDS = dict.fromkeys(("trainings", "commands", "numbers", "repeats", "claims", "published"))
 
@@ -396,6 +397,22 @@ def test_claims_on_classifiers_are_judged_by_repeats_on_the_same_pictures(
     changed = Paper(paper.folder, runs=tmp_path / "runs").result("scores")
     assert changed.missing == ("the transfer small-scores-laptop is not made yet",)
     assert {claim.verdict for claim in changed.claims} == {"undecided"}
+
+
+def test_a_transfer_that_was_packed_is_judged_anew_without_its_weights(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    transfer = {"data": "digits", "backbones": "pixels", "classifiers": "knn, gaussian-nb", "subset": 500, "repeats": 5}
+    claims = [{"says": "neighbours are worse", "judged": "classifier=knn is worse than classifier=gaussian-nb"}]
+    changes = {"transfer": transfer, "scales": {scale: {} for scale in SCALES}, "claims": claims}
+    paper = Paper(write_paper(scores={**NO_COMMANDS, **changes}), runs=tmp_path / "runs")
+    assert [claim.verdict for claim in paper.run("scores").claims] == ["contradicted"]
+    RunStore(tmp_path / "runs").export(tmp_path / "small.tar.xz", papers=["small-scores-laptop"], predictions=False)
+    RunStore(tmp_path / "there").import_pack(tmp_path / "small.tar.xz")
+    entry = paper.folder / "scores.yaml"
+    entry.write_text(entry.read_text().replace("knn is worse than", "knn is better than"))
+    result = Paper(paper.folder, runs=tmp_path / "there").result("scores")
+    assert [claim.verdict for claim in result.claims] == ["supported"] and not result.missing
 
 
 def test_a_classifier_with_its_defaults_written_out_is_itself_and_no_other_of_its_name(

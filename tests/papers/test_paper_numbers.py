@@ -170,3 +170,13 @@ def test_a_number_that_a_command_could_not_tell_is_not_measured() -> None:
     assert math.isnan(value_at("made.none", {"made": {"none": None}}))
     assert beside(PublishedNumber(number="x", value="97%"), [math.nan], SHARE, None).word == "not measured"
     assert judge(read_rule("x is at least 1%", {"x": SHARE}), {"x": [math.nan]}, {"x": SHARE}, 1)[0] == "undecided"
+
+
+def test_a_part_may_be_taken_off_a_number_before_it_is_divided() -> None:
+    answers = {"made": {"seconds": 12.0, "rows": [{"features": 4.0}], "count": 2}}
+    number = NumberFile(of="made.seconds", less="made.rows.0.features", per="made.count")
+    assert number.value(answers) == 4.0
+    assert NumberFile(of="made.seconds", less="made.rows.0.features").value(answers) == 8.0
+    assert number.commands == ("made", "made", "made")
+    with pytest.raises(UsageError, match="no 'labels'"):
+        NumberFile(of="made.seconds", less="made.rows.0.labels").value(answers)

@@ -15,7 +15,12 @@ _JSON = "--json"
 
 @carries_out_commands
 def carry_out(
-    words: Sequence[str], *, runs: Path | None = None, data_dir: Path | None = None, offline: bool = False
+    words: Sequence[str],
+    *,
+    runs: Path | None = None,
+    data_dir: Path | None = None,
+    offline: bool = False,
+    device: str | None = None,
 ) -> CommandDone:
     """Carries a command out, with those of the options that it takes, and ``--json`` where it has that."""
     from cnnlab.cli.app import command_tree
@@ -26,6 +31,7 @@ def carry_out(
     given: dict[str, list[str]] = {
         "--runs": [] if runs is None else [str(runs)],
         "--data-dir": [] if data_dir is None else [str(data_dir)],
+        "--device": [] if device is None else [device],
     }
     line = list(words)
     for option, values in given.items():

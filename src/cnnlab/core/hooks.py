@@ -166,7 +166,7 @@ def command_line(words: Sequence[str], **options: Any) -> CommandDone:
     """Carries out a command as the command line would, with the options of those given that it takes.
 
     :param words: without the name of the program.
-    :param options: ``runs``, ``data_dir``, ``offline``; what the command does not take is left out.
+    :param options: ``runs``, ``data_dir``, ``offline``, ``device``; what the command does not take is left out.
     """
     if not _command_lines:
         importlib.import_module(_COMMAND_LINE_HOME)

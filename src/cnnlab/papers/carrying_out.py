@@ -50,14 +50,14 @@ def result_of(at: EntryAt) -> EntryResult:
 
 def questions(at: EntryAt) -> list[Question]:
     """What can be expected of an entry: nothing of one that compares no settings."""
-    entry = carried_out(at)
-    if not isinstance(entry, StudyEntry):
-        return []
-    found = []
-    for part in entry.parts:
-        result = part.study.result()
-        labels = tuple(setting.label for setting in result.settings)
-        seen = any(setting.finished for setting in result.settings)
-        asked = Question(at.entry.file.title, part.label, result.metric.label, labels, seen)
-        found += [asked] if len(labels) > 1 else []
-    return found
+    return [
+        Question(
+            at.entry.file.title,
+            one.part,
+            one.metric,
+            tuple(one.means),
+            any(mean is not None for mean in one.means.values()),
+        )
+        for one in carried_out(at).comparisons()
+        if len(one.means) > 1
+    ]

@@ -2,28 +2,24 @@
 
 import json
 import os
-import re
 import shlex
-import shutil
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from cnnlab.core.digests import digest
 from cnnlab.core.errors import CnnlabError, UsageError, suggestion
 from cnnlab.core.files import make_folder, write_text
-from cnnlab.core.hooks import command_line, command_refusal
+from cnnlab.core.hooks import command_refusal
 from cnnlab.core.messages import track
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.papers.claims import NOTHING_AT_SMOKE, RuleVerdict, put_together, rules_of
+from cnnlab.papers.command_calls import IN_BRACES, CommandCall, filled, split_words
 from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.expectations import Comparison
 from cnnlab.papers.format import Texts, explained
-from cnnlab.papers.interruption import carry_out_and_kill
 from cnnlab.papers.numbers import NumberFile, NumberOrPath, PublishedNumber, beside, judge, measured, read_rule
 from cnnlab.papers.result import ComparedNumber, EntryResult
 from cnnlab.papers.studies import carried_out, planned
@@ -32,13 +28,11 @@ if TYPE_CHECKING:
     from cnnlab.runs import Run
     from cnnlab.studies import Study, StudyPlan
 
-_PLACES = re.compile(r"\{(\w+)\}")
-_OUT, _HERE, _DATA, _REPEAT = _PLACES_OF_ALL = ("out", "here", "data", "repeat")
+_OUT, _HERE, _DATA, _REPEAT, _SET = _PLACES_OF_ALL = ("out", "here", "data", "repeat", "set")
 """What may stand in braces besides the names of trainings."""
 _RUNS = "runs.json"
 _TRAINING = "training"
 """The axis of a study of trainings."""
-_DONE = "done.json"
 _PICTURES = (".png", ".svg")
 
 
@@ -72,6 +66,7 @@ class CommandsFile(BaseModel):
     """What such an entry says beside the keys of all.
 
     :param trainings: recipes by name; a string is the file of one beside the entry.
+    :param data: the data set of the trainings that name none, and ``{set}`` in commands; another may take its place.
     :param commands: words as on a command line, without ``cnnlab``; ``{net}`` is the run of the training ``net``,
         ``{out}`` a folder of the command's own, ``{here}`` the folder of the paper, ``{data}`` that of data sets and
         ``{repeat}`` the number of the repeat from 0 on. One that names neither a training nor the repeat is done once.
@@ -82,74 +77,12 @@ class CommandsFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     trainings: Mapping[str, Annotated[Any, BeforeValidator(_recipe)]] = {}
+    data: Annotated[str | None, Field(min_length=1)] = None
     repeats: Annotated[int, Field(ge=1)] = 1
     commands: Annotated[Mapping[str, WordsOrText], Field(min_length=1)]
     pictures: Texts = ()
     private: Texts = ()
     numbers: Mapping[str, NumberOrPath] = {}
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A command of one repeat.
-
-    :param asked: words with the names of runs in them, folders in braces: it is known again by these.
-    :param words: with all in the place of names in braces.
-    :param folder: what it writes goes there.
-    :param killed_after: the epoch after which it is killed; None where it is left to end.
-    """
-
-    name: str
-    asked: tuple[str, ...]
-    words: tuple[str, ...]
-    folder: Path
-    killed_after: int | None = None
-
-    @property
-    def _key(self) -> str:
-        return digest({"words": list(self.asked), "killed_after": self.killed_after})
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the same words were carried out to their end."""
-        return self._stored.get("key") == self._key
-
-    @property
-    def answer(self) -> Any:
-        """What it printed as JSON, with the seconds that it took; None where it printed none."""
-        answer = self._stored.get("answer") if self.is_done else None
-        return {"seconds": self.seconds, **answer} if isinstance(answer, dict) else answer
-
-    @property
-    def seconds(self) -> float:
-        """That it took."""
-        return float(self._stored.get("seconds") or 0.0)
-
-    @cached_property
-    def _stored(self) -> dict[str, Any]:
-        try:
-            content = json.loads((self.folder / _DONE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    def carry_out(self, options: Mapping[str, Any]) -> None:
-        """Has cnnlab do it.
-
-        :raises CnnlabError: when it fails, with what it said.
-        """
-        shutil.rmtree(self.folder, ignore_errors=True)
-        make_folder(self.folder)
-        began = time.monotonic()
-        if self.killed_after is not None:
-            done = carry_out_and_kill(self.words, self.killed_after, **options)
-        else:
-            done = command_line(self.words, **options)
-        if done.code:
-            raise CnnlabError(f"cnnlab {shlex.join(self.words)} left with {done.code}: {done.complaint or 'no word'}")
-        facts = {"key": self._key, "answer": done.answer, "text": done.text, "seconds": time.monotonic() - began}
-        write_text(self.folder / _DONE, json.dumps(facts, ensure_ascii=False) + "\n")
-        self.__dict__.pop("_stored", None)
 
 
 class CommandEntry:
@@ -184,10 +117,12 @@ class CommandEntry:
         """Finds before anything is trained what would end the entry after that."""
         known = [*self.file.trainings, *_PLACES_OF_ALL]
         for name, words in self.file.commands.items():
-            for place in _PLACES.findall(words.command):
+            for place in IN_BRACES.findall(words.command):
                 if place not in known:
                     raise UsageError(f"{name}: there is no training {place!r}. {suggestion(place, known)}")
-            if refusal := command_refusal(_split(_filled(words.command, {_REPEAT: "0"}))):
+                if place == _SET and self.file.data is None:
+                    raise UsageError(f"{name}: {{{_SET}}} is the data set of the entry, which has none: data: digits.")
+            if refusal := command_refusal(split_words(filled(words.command, {_REPEAT: "0", **self._set}))):
                 raise UsageError(f"commands: {name}: {refusal}")
         commands, numbers = self.file.commands, self.file.numbers
         for command in (command for number in numbers.values() for command in number.commands):
@@ -220,6 +155,10 @@ class CommandEntry:
         """What would be trained; with ``probe`` a few steps are timed."""
         return [] if self._trainings is None else [planned(self._trainings, probe)]
 
+    def comparisons(self) -> list[Comparison]:
+        """None: numbers of commands have no order."""
+        return []
+
     @property
     def commands_left(self) -> int:
         """How many commands are to be carried out."""
@@ -229,7 +168,7 @@ class CommandEntry:
     def run(self, workers: int | None = None) -> EntryResult:
         """Trains and does what is missing."""
         place = self.at.place
-        options = {"runs": place.runs, "data_dir": place.data_dir, "offline": place.offline}
+        options = {name: getattr(place, name) for name in ("runs", "data_dir", "offline", "device")}
         if self._trainings is not None:
             self._train(self._trainings, workers)
         calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
@@ -272,8 +211,11 @@ class CommandEntry:
                         f"{self.at.entry.path}: {key} of {name} differs from that of another training; it is the same "
                         "for all of an entry."
                     )
-        data = [recipe["data"] for recipe in recipes.values() if "data" in recipe]
-        return {**base, **({"data": data[0]} if data else {})}
+        data = (
+            [self.file.data] if self.file.data else [recipe["data"] for recipe in recipes.values() if "data" in recipe]
+        )
+        device = self.at.place.device
+        return {**base, **({"data": data[0]} if data else {}), **({"device": device} if device else {})}
 
     def _train(self, study: "Study", workers: int | None) -> None:
         """Trains what is missing, and notes the names of the runs.
@@ -334,7 +276,7 @@ class CommandEntry:
         return bool(self.file.trainings) or any(self._is_repeated(each.command) for each in self.file.commands.values())
 
     def _is_repeated(self, command: str) -> bool:
-        return any(place in self.file.trainings or place == _REPEAT for place in _PLACES.findall(command))
+        return any(place in self.file.trainings or place == _REPEAT for place in IN_BRACES.findall(command))
 
     def _known_runs(self, repeat: int) -> dict[str, str]:
         """As they were noted; a name in braces of those that are not trained yet."""
@@ -355,10 +297,14 @@ class CommandEntry:
     def _training_seconds(self) -> float:
         return sum(float(run.seconds or 0.0) for run in self.runs().values())
 
+    @property
+    def _set(self) -> dict[str, str]:
+        return {} if self.file.data is None else {_SET: self.file.data}
+
     def _folder(self, repeat: int) -> Path:
         return self.at.folder / f"repeat-{repeat}" if self.differs else self.at.folder
 
-    def _calls(self, repeat: int, runs: Mapping[str, str]) -> Iterator[_Call]:
+    def _calls(self, repeat: int, runs: Mapping[str, str]) -> Iterator[CommandCall]:
         folders = {
             _HERE: str(self.at.entry.path.parent),
             _DATA: str(_data_folder(self.at.place.data_dir)),
@@ -370,8 +316,10 @@ class CommandEntry:
                 continue
             folder = (self._folder(repeat) if is_repeated else self.at.folder) / name
             places = {**folders, _OUT: str(folder / "files")}
-            asked = tuple(_filled(word, runs) for word in _split(words.command))
-            yield _Call(name, asked, tuple(_filled(word, places) for word in asked), folder, words.killed_after_epoch)
+            asked = tuple(filled(word, {**runs, **self._set}) for word in split_words(words.command))
+            yield CommandCall(
+                name, asked, tuple(filled(word, places) for word in asked), folder, words.killed_after_epoch
+            )
 
     def _values(self) -> tuple[dict[str, list[float]], dict[str, float]]:
         """Each number by repeat, and in which steps it can change."""
@@ -415,22 +363,6 @@ def _within(pattern: str, command: str) -> str:
     )
 
 
-def _split(command: str) -> list[str]:
-    """A command line as its words.
-
-    :raises UsageError: where a quote is left open.
-    """
-    try:
-        return shlex.split(command)
-    except ValueError as error:
-        raise UsageError(f"commands: {command!r} leaves a quote open; close it.") from error
-
-
-def _filled(text: str, names: Mapping[str, str]) -> str:
-    """Text with the names that stand for those in braces; other braces stay."""
-    return _PLACES.sub(lambda match: names.get(match[1], match[0]), text)
-
-
 def _without(recipe: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
     return {key: value for key, value in recipe.items() if key not in keys}
 
@@ -451,6 +383,8 @@ def _put_over(content: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, 
             if rest not in whole["commands"]:
                 raise UsageError(f"{key}: there is no command {rest!r}. {suggestion(rest, whole['commands'])}")
             whole["commands"][rest] = value
+        elif key == "data" and "data" not in content:
+            raise UsageError("this entry has data of its own, and none to be put in its place.")
         elif key in CommandsFile.model_fields:
             whole[key] = value
         else:

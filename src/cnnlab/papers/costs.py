@@ -25,7 +25,7 @@ class Cost:
     """An entry, and what it takes at each scale.
 
     :param seconds: by scale; None where it was neither run nor timed.
-    :param is_partial: whether commands are left out whose time is not known.
+    :param is_partial: whether commands or transfers are left out whose time is not known.
     :param needs: weights that the scale full asks for.
     """
 
@@ -89,7 +89,8 @@ def _seconds(at: EntryAt, probe: bool, hindered: dict[str, list[str]]) -> tuple[
         hindered.setdefault(str(_first(error)), []).append(f"{at.entry.full_name} at the scale {at.scale}")
         return None, False
     seconds = sum(plan.estimate.seconds for plan in plans if plan.estimate is not None)
-    is_partial = at.entry.file.kind == "commands"
+    # Commands and transfers take time of their own, which a few steps of training tell nothing of.
+    is_partial = at.entry.file.kind != "study"
     make_folder(path.parent)
     write_text(path, json.dumps({"seconds": seconds, "is_partial": is_partial}) + "\n")
     return seconds, is_partial

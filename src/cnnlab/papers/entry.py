@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from cnnlab.core.devices import check_device
 from cnnlab.core.digests import digest
 from cnnlab.core.errors import RunBusyError, UsageError
 from cnnlab.core.files import make_folder, storage_errors
@@ -25,11 +26,13 @@ class Place:
 
     :param runs: the folder of runs.
     :param data_dir: where data sets are looked for first; ``offline`` never tries the network.
+    :param device: on which is computed; the best there is otherwise.
     """
 
     runs: Path
     data_dir: Path | None = None
     offline: bool = False
+    device: str | None = None
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,17 @@ class Entry:
     def at(self, scale: str, place: Place, keys: Mapping[str, Any] | None = None) -> "EntryAt":
         """The entry at a scale, with ``keys`` put over that.
 
-        :raises UsageError: for a scale that there is not.
+        :raises UsageError: for a scale or a device that there is not.
         """
         if scale not in SCALES:
             raise UsageError(f"there is no scale {scale}. The scales are {', '.join(SCALES)}.")
-        return EntryAt(self, scale, place, dict(keys or {}))
+        further = dict(keys or {})
+        # What is computed is the same on each, so that it is part of the place.
+        device = further.pop("device", place.device)
+        if device is not None:
+            check_device(str(device), "Leave it out to take the best there is.")
+            place = replace(place, device=str(device))
+        return EntryAt(self, scale, place, further)
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,24 @@ def note_expected(folder: Path, expectations: Sequence[Expectation]) -> Path:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What an entry compares.
+
+    :param part: of an entry of several studies, which one.
+    :param metric: by which, as people call it; ``unit`` is that of its values.
+    :param means: of the settings by label, in the order of the file; None of those that there are not yet.
+    """
+
+    part: str
+    metric: str
+    unit: str
+    is_higher_better: bool
+    means: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
 class Question:
-    """What can be expected of a study of an entry.
+    """What can be expected of a comparison of an entry.
 
     :param settings: labels of its settings, in the order of the file.
     :param seen: whether there are results already.
@@ -104,8 +120,8 @@ def read_order(text: str, labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(order)
 
 
-def agreement(order: Sequence[str], means: Mapping[str, float], higher_is_better: bool) -> tuple[int, int]:
+def agreement(order: Sequence[str], means: Mapping[str, float], is_higher_better: bool) -> tuple[int, int]:
     """Of the pairs of settings that were ordered: how many came out in that order, and how many there are."""
-    sign = 1 if higher_is_better else -1
+    sign = 1 if is_higher_better else -1
     pairs = [(a, b) for a, b in combinations(order, 2) if a in means and b in means]
     return sum(sign * means[a] > sign * means[b] for a, b in pairs), len(pairs)

@@ -238,6 +238,11 @@ class EntryFile(_Strict):
         return kinds[0]
 
     @property
+    def takes_data(self) -> bool:
+        """Whether another data set may be put in the place of its own."""
+        return self.kind != "commands" or "data" in self.content
+
+    @property
     def content(self) -> dict[str, Any]:
         """What is run: keys of a study, or of commands."""
         return dict(self.model_extra or {})

@@ -17,7 +17,13 @@ _MOST_SECONDS = 3600.0
 
 
 def carry_out_and_kill(
-    words: Sequence[str], epoch: int, *, runs: Path, data_dir: Path | None = None, offline: bool = False
+    words: Sequence[str],
+    epoch: int,
+    *,
+    runs: Path,
+    data_dir: Path | None = None,
+    offline: bool = False,
+    device: str | None = None,
 ) -> CommandDone:
     """Begins a command in a process of its own and kills it, without warning, once its run has an epoch behind it.
 
@@ -27,6 +33,7 @@ def carry_out_and_kill(
     name = _name(words)
     line = [sys.executable, "-m", "cnnlab", *words, "--runs", str(runs)]
     line += [] if data_dir is None else ["--data-dir", str(data_dir)]
+    line += [] if device is None else ["--device", device]
     line += ["--offline"] if offline else []
     store = store_at(runs)
     before = {run.name for run in store.named(name)}

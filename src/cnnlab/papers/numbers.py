@@ -31,7 +31,7 @@ class NumberFile(BaseModel):
 
     :param of: the command, and the way into what it printed as JSON: ``attacked.norms.l2.median``,
         ``filters.layers[name=conv1].dead``, ``rows[0].value``.
-    :param per: likewise, what it is divided by.
+    :param less: likewise, what is taken off it; ``per``, what that is divided by.
     :param counted: likewise, how many it is a share of, such as ``attacked.attacked``: repeats that all come to the
         same are then taken to vary by a part of one.
     :param exact: it does not depend on a training, so that one value decides.
@@ -41,6 +41,7 @@ class NumberFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     of: Annotated[str, Field(min_length=1)]
+    less: Annotated[str | None, Field(min_length=1)] = None
     per: Annotated[str | None, Field(min_length=1)] = None
     counted: Annotated[str | None, Field(min_length=1)] = None
     label: str | None = None
@@ -51,17 +52,19 @@ class NumberFile(BaseModel):
     @property
     def commands(self) -> tuple[str, ...]:
         """The commands that it is taken from."""
-        return tuple(re.split(r"[.\[]", path, maxsplit=1)[0] for path in (self.of, self.per, self.counted) if path)
+        paths = (self.of, self.less, self.per, self.counted)
+        return tuple(re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths if path)
 
     def value(self, answers: Mapping[str, Any]) -> float:
         """The number, of what commands printed.
 
         :raises UsageError: naming what there is where a path ends.
         """
+        value = value_at(self.of, answers) - (value_at(self.less, answers) if self.less else 0.0)
         if self.per is None:
-            return value_at(self.of, answers)
+            return value
         below = value_at(self.per, answers)
-        return value_at(self.of, answers) / below if below else math.nan
+        return value / below if below else math.nan
 
     def step(self, answers: Mapping[str, Any]) -> float:
         """In which steps it can change; 0 where it is no share of so and so many.

@@ -71,7 +71,8 @@ class Paper:
         """Runs what an entry lacks at a scale and says what came out.
 
         :param workers: trainings at once; by default as many as a few timed steps show to be best.
-        :param keys: put over the entry, such as ``data`` or ``repeats``; what comes out is then kept apart.
+        :param keys: put over the entry, such as ``data`` or ``repeats``; what comes out is then kept apart. ``device``
+            says where it is computed, and keeps nothing apart.
         """
         return run_entry(self.at(name, scale, keys), workers)
 

@@ -239,26 +239,23 @@ def _recomputed(at: EntryAt) -> Iterator[Table]:
         ("note", "note"),
     )
     columns = tuple(TableColumn(*head) for head in heads)
-    yield Table(f"{at.entry.name} recomputed", "Where the paper disagrees with itself", columns, rows).without_empty()
+    yield Table(f"{at.entry.name} recomputed", "What the paper's own numbers come to", columns, rows).without_empty()
 
 
 def _expected(at: EntryAt, result: EntryResult) -> Iterator[Table]:
     """What somebody expected beside what came out."""
     asked = (result.expected or {}).get("expectations") or []
-    entry = carried_out(at)
-    if not asked or not isinstance(entry, StudyEntry):
+    if not asked:
         return
-    by_part = {part.label: found for part, found, _ in entry.results()}
+    by_part = {found.part: found for found in carried_out(at).comparisons()}
     rows = []
     for one in asked:
         found = by_part.get(one["part"])
         if found is None:
             continue
-        name = found.metric.name
-        means = {s.label: m.mean for s in found.settings if (m := s.summary(name)) is not None and m.mean is not None}
-        is_higher = found.metric.better == "higher"
-        right, pairs = agreement(one["order"], means, is_higher)
-        came = sorted(means, key=lambda label: means[label], reverse=is_higher)
+        means = {label: mean for label, mean in found.means.items() if mean is not None}
+        right, pairs = agreement(one["order"], means, found.is_higher_better)
+        came = sorted(means, key=lambda label: means[label], reverse=found.is_higher_better)
         apart = max(means.values()) - min(means.values()) if means else None
         late = " (noted after there were results)" if one.get("seen") else ""
         rows.append(
@@ -266,8 +263,8 @@ def _expected(at: EntryAt, result: EntryResult) -> Iterator[Table]:
                 _of(f"{' > '.join(one['order'])}{late}", one["part"]),
                 " > ".join(came),
                 f"{right} of {pairs}",
-                _text(one["spread"], found.metric.unit),
-                _text(apart, found.metric.unit),
+                _text(one["spread"], found.unit),
+                _text(apart, found.unit),
             )
         )
     heads = (

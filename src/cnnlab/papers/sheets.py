@@ -1,6 +1,7 @@
 """Folders to fill in: for a paper of one's own, or the sheet of a course."""
 
 import shutil
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,13 @@ def blank_sheet(paper: Paper, folder: Path) -> Path:
 
 def _without_answers(entry: Entry) -> dict[str, Any]:
     content = yaml.read_file(entry.path, "an entry of a paper")
-    return {key: value for key, value in content.items() if key not in _ANSWERS} | {"about": _SHEET}
+    kept = _without(content, _ANSWERS)
+    scales = {scale: _without(keys or {}, _ANSWERS) for scale, keys in content["scales"].items()}
+    return kept | {"about": _SHEET, "scales": scales}
+
+
+def _without(content: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in keys}
 
 
 def _refuse_filled(folder: Path) -> None:

@@ -11,6 +11,7 @@ from cnnlab.core.errors import CnnlabError, UsageError
 from cnnlab.core.packaged import read_recipe_file
 from cnnlab.papers.claims import put_together, rules_of
 from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.expectations import Comparison
 from cnnlab.papers.format import Scale
 from cnnlab.papers.result import ComparedNumber, EntryResult
 from cnnlab.runs import Run
@@ -49,6 +50,7 @@ class StudyPart:
         keys = {**self.at.keys, **{f"base.{key}": value for key, value in self.of.items()}}
         # Timing number formats takes longer than such trainings.
         keys = {"base.precision": "float32", **keys} if self.at.scale == "smoke" else keys
+        keys = {**keys, "base.device": self.at.place.device} if self.at.place.device else keys
         try:
             file = read_study(self._content(), keys)
             place = self.at.place
@@ -147,6 +149,10 @@ class StudyEntry:
         """What can be said now."""
         return self._put_together([part.study.result() for part in self.parts])
 
+    def comparisons(self) -> list[Comparison]:
+        """The settings of each study, with what came out of them so far."""
+        return [_compared(part) for part in self.parts]
+
     def results(self) -> "list[tuple[StudyPart, StudyResult, dict[str, Run]]]":
         """Each study with its result as it was stored, or as it stands, and the runs that are there, for a report."""
         found = []
@@ -196,3 +202,13 @@ def planned(study: "Study", probe: bool) -> "StudyPlan":
 
 def _slug(text: str) -> str:
     return "".join(sign if sign.isalnum() else "-" for sign in text.lower()).strip("-")
+
+
+def _compared(part: StudyPart) -> Comparison:
+    result = part.stored() or part.study.result()
+    metric = result.metric
+    means = {
+        setting.label: None if (found := setting.summary(metric.name)) is None else found.mean
+        for setting in result.settings
+    }
+    return Comparison(part.label, metric.label, metric.unit, metric.better == "higher", means)

@@ -14,6 +14,7 @@ from cnnlab.evaluation import FoldScore, Interval
 from cnnlab.evaluation.units import POINTS
 from cnnlab.papers.claims import OPPOSITE, RuleVerdict, put_together, rules_of
 from cnnlab.papers.entry import EntryAt
+from cnnlab.papers.expectations import Comparison
 from cnnlab.papers.format import explained
 from cnnlab.papers.numbers import NumberFile, PublishedNumber, beside, measured
 from cnnlab.papers.result import EntryResult, Judgement
@@ -77,11 +78,9 @@ class TransferEntry:
         """Refuses a classifier that is not among those compared; at the scale smoke, they may be fewer."""
         if classifier is None or self.at.scale == "smoke":
             return
-        parts = self._asked.parts
-        known = [*(str(call.short) for call in parts.classifiers), *(str(grid.call) for grid in parts.grids)]
-        if not _meant("classifier", classifier, known):
+        if not _meant("classifier", classifier, self._classifiers):
             raise UsageError(
-                f"claims: {rule!r}: there is no classifier {classifier!r}. {suggestion(classifier, known)}"
+                f"claims: {rule!r}: there is no classifier {classifier!r}. {suggestion(classifier, self._classifiers)}"
             )
 
     @cached_property
@@ -110,10 +109,26 @@ class TransferEntry:
         from cnnlab.transfer.api import made_transfer
 
         place = self.at.place
-        keys = {**self.keys, "name": self.at.name}
+        keys = {**self.keys, "name": self.at.name, **({"device": place.device} if place.device else {})}
         made = made_transfer(None, keys, runs=place.runs, data_dir=place.data_dir, offline=place.offline)
         self.__dict__["made"] = made
         return self.result()
+
+    def comparisons(self) -> list[Comparison]:
+        """Its classifiers, in the mean over backbones and layers."""
+        names, scores = self._classifiers, dict[str, list[float]]()
+        if self.made is not None:
+            record = self.made.record
+            names = list(dict.fromkeys(row.classifier for row in record.rows))
+            for row in record.rows:
+                scores.setdefault(row.classifier, []).extend(each.scores[record.metric] for each in row.repeats)
+        means = {name: math.fsum(found) / len(found) if (found := scores.get(name)) else None for name in names}
+        return [Comparison("", self._asked.metric.replace("_", " "), "share", True, means)]
+
+    @property
+    def _classifiers(self) -> list[str]:
+        parts = self._asked.parts
+        return [*(str(call.short) for call in parts.classifiers), *(str(grid.call) for grid in parts.grids)]
 
     @cached_property
     def made(self) -> "TransferResult | None":

@@ -130,7 +130,7 @@ class _Chosen:
         self.runs[folder.name] = self.finished[folder.name]
 
     def add_papers(self, patterns: Iterable[str]) -> None:
-        """Results of papers with the studies that they name, and the study that trained the runs of their commands."""
+        """Results of papers with the studies that they name, the one that trained for their commands, and transfers."""
         for name in self._matching(record.PAPERS, patterns, "results of a paper"):
             self.papers.add(name)
             verdict = _object(self.store.root / record.PAPERS / name / VERDICT)
@@ -141,6 +141,9 @@ class _Chosen:
                 self.left_out.append(f"Of {name} the studies {first_few(gone)} are not there any more.")
             of_its_own = [name] if (self.store.root / record.STUDIES / name).is_dir() else []
             self._add_studies([*of_its_own, *(study for study, is_there in there.items() if is_there)])
+            # A transfer of an entry bears the name of that.
+            of_its_name = (run.name for run in self.store.named(name))
+            self.runs |= {run: self.finished[run] for run in of_its_name if run in self.finished}
 
     def add_studies(self, patterns: Iterable[str]) -> None:
         """Studies with the runs that their results name."""

@@ -58,7 +58,12 @@ def list_papers(
             for cost in known[paper.id]
         ]
         output.table(["entry", "place", "what", *SCALES, "full needs"], rows, names=3, keep=3)
-    output.write("\nMore of one: cnnlab paper show NAME. A time with a + leaves out commands that were not run yet.")
+    output.write(
+        "\nMore of one: cnnlab paper show NAME. A time with a + leaves out commands and transfers that were not run "
+        "yet."
+    )
+    if any(time is None for found in known.values() for cost in found for time in cost.seconds.values()):
+        output.write("What a ? stands for was neither run nor timed here: cnnlab paper list --probe times a few steps.")
 
 
 def _time(cost: "Cost", scale: str) -> str:

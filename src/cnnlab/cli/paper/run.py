@@ -1,7 +1,7 @@
 """``cnnlab paper run``, and how what came out is written for a person."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +16,7 @@ from cnnlab.core.durations import short_duration
 from cnnlab.core.number_text import counted
 
 if TYPE_CHECKING:
+    from cnnlab.papers import Paper
     from cnnlab.papers.entry import EntryAt
     from cnnlab.papers.result import ComparedNumber, EntryResult
 
@@ -51,7 +52,7 @@ def run(
 
     scale, keys = read_keys(words, device)
     opened, names = open_paper(paper, runs, data_dir, offline)
-    entries = [opened.at(name, scale, keys) for name in names]
+    entries = [opened.at(name, scale, _taken(opened, name, keys) if len(names) > 1 else keys) for name in names]
     if predict:
         from cnnlab.cli.paper.predict import ask
 
@@ -70,6 +71,11 @@ def run(
         output.advise("next", [command("report", opened.id, scale, runs, data_dir, {})])
     if is_failed or any(result.missing for result in results):
         raise typer.Exit(FAILURE)
+
+
+def _taken(paper: "Paper", name: str, keys: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys without ``data`` for an entry whose pictures are part of what it is about."""
+    return {key: value for key, value in keys.items() if key != "data" or paper.entry(name).file.takes_data}
 
 
 def _run_all(entries: "Sequence[EntryAt]", workers: int | None, *, is_told: bool) -> "tuple[list[EntryResult], bool]":
