@@ -47,7 +47,8 @@ def test_a_dot_that_is_a_value_is_no_full_stop():
 @pytest.mark.parametrize(
     ("text", "possible"),
     [
-        ("x=1 was good", "'is' is expected here, or 'and' or ','"),
+        ("x=1 was good", "'is' is expected here, or 'and', ',' or 'scatters'"),
+        ("x=1 scatters much", "one of less, more is expected here"),
         (
             "x=1 is good",
             "one of better, worse, higher, lower, faster, slower, no different from, not different from, the best, the "

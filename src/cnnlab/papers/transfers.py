@@ -25,6 +25,7 @@ from cnnlab.studies.claim_grammar import (
     ChosenSettings,
     ComparisonClaim,
     NoDifferenceClaim,
+    SpreadClaim,
     read_claim,
 )
 from cnnlab.studies.study_file import PublishedTable, TableRow
@@ -308,8 +309,8 @@ def _beyond(intervals: Sequence[tuple[float, float]], level: float) -> Judgement
 
 def _read(rule: str) -> ComparisonClaim | NoDifferenceClaim | BestClaim | BoundClaim:
     claim = read_claim(rule)
-    if getattr(claim, "is_of_time", False):
-        raise UsageError(f"claims: {rule!r}: a transfer compares scores, and no times.")
+    if isinstance(claim, SpreadClaim) or getattr(claim, "is_of_time", False):
+        raise UsageError(f"claims: {rule!r}: a transfer compares scores, and no times or spreads.")
     return claim
 
 

@@ -51,6 +51,9 @@ class Store(Protocol):
     def find(self, name: str | Path | RunInfo) -> RunInfo:
         """The run meant by a name."""
 
+    def named(self, name: str) -> Sequence[RunInfo]:
+        """The runs that this name was given to."""
+
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -6,6 +6,7 @@
                      ["on" metric] ["by at least" amount]      (these two in either order)
                | setting "is no different from" setting ["on" metric] ["within" amount]      (likewise)
                | setting "is the" ("best" | "fastest") ["on" metric]
+               | setting "scatters" ("less" | "more") "than" setting ["on" metric]
                | ["the"] "best" metric "is" bound amount
                | metric ("of" | "with") setting "is" bound amount
     relation  := "better" | "worse" | "higher" | "lower" | "faster" | "slower"
@@ -18,7 +19,8 @@ A value is quoted, or runs to the next space or comma outside parentheses. It na
 ``optimizer='sgd(0.1)'`` is the setting that the file calls ``sgd(lr=0.1)``. A setting that names only some axes stands
 for all settings that fit, each compared with its counterpart. Of shares such as accuracies, a point is 0.01.
 Without ``on``, a claim is about the metric the study is judged by, and one of faster, slower or fastest about the
-training time. Times are compared only where each run was timed alone on one machine. A full stop may end it.
+training time. Times are compared only where each run was timed alone on one machine. How much a setting scatters is the
+standard deviation over repeats, set against that of the other by the test of Pitman and Morgan. A full stop may end it.
 """
 
 import re
@@ -31,8 +33,10 @@ from cnnlab.core.measurements import name_pattern
 
 Relation = Literal["better", "worse", "higher", "lower", "faster", "slower"]
 BoundWord = Literal["at least", "at most", "above", "below"]
+Scatter = Literal["less", "more"]
 W = TypeVar("W", bound=str)
 _RELATIONS: tuple[Relation, ...] = ("better", "worse", "higher", "lower", "faster", "slower")
+_SCATTERS: tuple[Scatter, ...] = ("less", "more")
 _BOUNDS: tuple[BoundWord, ...] = ("at least", "at most", "above", "below")
 _UNITS = {
     "percentage points": "points",
@@ -56,7 +60,7 @@ _SETTING = "a setting is expected here, such as augment='flip', or the baseline"
 _FORMS = (
     "A claim is one of: SETTING is better than SETTING [on METRIC] [by at least AMOUNT], or worse, higher, lower, "
     "faster or slower; SETTING is no different from SETTING [on METRIC] [within AMOUNT]; SETTING is the best (or the "
-    "fastest) [on METRIC]; the best METRIC is at least AMOUNT; METRIC "
+    "fastest) [on METRIC]; SETTING scatters less than SETTING [on METRIC]; the best METRIC is at least AMOUNT; METRIC "
     "of SETTING is above AMOUNT. A setting is written augment='flip', or the baseline."
 )
 
@@ -126,7 +130,18 @@ class BoundClaim:
     level: Amount
 
 
-ClaimRead = ComparisonClaim | NoDifferenceClaim | BestClaim | BoundClaim
+@dataclass(frozen=True)
+class SpreadClaim:
+    """One setting scatters less or more than another over the repeats that both have."""
+
+    text: str
+    left: ChosenSettings
+    scatters: Scatter
+    right: ChosenSettings
+    metric: str | None
+
+
+ClaimRead = ComparisonClaim | NoDifferenceClaim | BestClaim | BoundClaim | SpreadClaim
 
 
 def read_claim(text: str) -> ClaimRead:
@@ -157,6 +172,10 @@ class _Reader:
 
     def about_settings(self) -> ClaimRead:
         left = self.setting()
+        if self.take("scatters"):
+            scatters = self.one_of(_SCATTERS)
+            self.expect("than")
+            return SpreadClaim(self.said, left, scatters, self.setting(), self.on())
         self.expect("is")
         if self.take("no different from") or self.take("not different from"):
             return NoDifferenceClaim(self.said, left, self.setting(), *self.terms("within"))

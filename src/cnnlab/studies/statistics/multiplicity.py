@@ -14,7 +14,7 @@ from itertools import combinations
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation import SequentialDesign
 from cnnlab.evaluation.comparison.multiple_comparisons import holm
-from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim
+from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim, SpreadClaim
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
 
 ERROR_RATE = 0.05
@@ -63,7 +63,8 @@ class StudyFamily:
     """All that is tested in a study.
 
     :param groups: of comparisons; every pair of settings is in one of them at most for each metric.
-    :param claim_share: of a claim that is tested by itself: one of a level, or over several pairs of settings.
+    :param claim_share: of a claim that is tested by itself: one of a level or a spread, or over several pairs of
+        settings.
     :param claims: how many tests they take.
     :param tables: the comparisons that stand in tables.
     :param look: where there are several.
@@ -200,12 +201,14 @@ def _led(claims: Iterable[ResolvedClaim], settings: Sequence[str]) -> list[tuple
 
 def _is_alone(resolved: ResolvedClaim) -> bool:
     """Whether it is tested by itself."""
-    return isinstance(resolved.claim, BoundClaim) or len(resolved.pairs) > 1
+    return isinstance(resolved.claim, BoundClaim | SpreadClaim) or len(resolved.pairs) > 1
 
 
 def _identity(resolved: ResolvedClaim) -> tuple[object, ...]:
-    """What is tested: of two levels for the same settings one interval tells."""
-    return isinstance(resolved.claim, BoundClaim), resolved.metric.name, frozenset(resolved.pairs)
+    """What is tested: of two levels for the same settings one interval tells, and of two spreads."""
+    kind = type(resolved.claim) if isinstance(resolved.claim, BoundClaim | SpreadClaim) else None
+    pairs = resolved.pairs if kind is not SpreadClaim else map(frozenset, resolved.pairs)
+    return kind, resolved.metric.name, frozenset(pairs)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from cnnlab.studies.claim_grammar import (
     ClaimRead,
     ComparisonClaim,
     NoDifferenceClaim,
+    SpreadClaim,
     read_claim,
 )
 from cnnlab.studies.planned_settings import PlannedEnsemble, PlannedSetting
@@ -68,6 +69,11 @@ def resolve_claim(text: str, study_settings: StudySettings, measure: Callable[[s
         if len(settings) > 1:
             raise UsageError(f"{what}: {claim.setting.text} fits {len(settings)} settings; only one can be the best.")
         return ResolvedClaim(claim, metric, ((settings[0].key, None),))
+    if isinstance(claim, SpreadClaim):
+        pairs = _pairs(claim, study_settings, what)
+        if len(pairs) > 1:
+            raise UsageError(f"{what} compares {len(pairs)} pairs of settings; name one of them on each side.")
+        return ResolvedClaim(claim, metric, pairs)
     given = claim.margin if isinstance(claim, ComparisonClaim) else claim.within
     amount = None if given is None else _amount(given, metric, what)
     if isinstance(claim, NoDifferenceClaim) and amount is None:
@@ -89,7 +95,7 @@ def _settings(chosen: ChosenSettings, study_settings: StudySettings, what: str) 
 
 
 def _pairs(
-    claim: ComparisonClaim | NoDifferenceClaim, study_settings: StudySettings, what: str
+    claim: ComparisonClaim | NoDifferenceClaim | SpreadClaim, study_settings: StudySettings, what: str
 ) -> tuple[tuple[str, str | None], ...]:
     """Each setting on the left with its counterpart: the one on the right that has the same values otherwise."""
     left, right = _settings(claim.left, study_settings, what), _settings(claim.right, study_settings, what)

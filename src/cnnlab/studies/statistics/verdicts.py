@@ -5,12 +5,13 @@ from typing import Any
 
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation.comparison.mcnemar import ONLY_REPEATS
-from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim
+from cnnlab.studies.claim_grammar import BestClaim, BoundClaim, ComparisonClaim, NoDifferenceClaim, SpreadClaim
 from cnnlab.studies.result import Claim, ClaimVerdict, SettingComparison
 from cnnlab.studies.statistics.comparisons import StudyComparisons
 from cnnlab.studies.statistics.level_claims import judge_level
 from cnnlab.studies.statistics.rank_comparisons import RANK_SUM
 from cnnlab.studies.statistics.resolved_claims import ResolvedClaim
+from cnnlab.studies.statistics.spread_claims import judge_spread
 from cnnlab.studies.statistics.tables import difference_unit
 from cnnlab.studies.statistics.wording import within_margin
 
@@ -25,6 +26,8 @@ def _judged(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
     claim = resolved.claim
     if isinstance(claim, BoundClaim):
         return judge_level(resolved, claim, comparisons.tables, comparisons.family, comparisons.new_images)
+    if isinstance(claim, SpreadClaim):
+        return judge_spread(resolved, claim, comparisons.tables, comparisons.family)
     if isinstance(claim, BestClaim):
         return _leads(resolved, claim, comparisons)
     found = _comparison(claim, resolved, comparisons)
