@@ -1,5 +1,4 @@
-"""Claims on how much settings scatter, held against the correlation of sums and differences, which is the test of Pitman
-and Morgan."""
+"""Claims on how much settings scatter, held against the correlation of sums and differences (Pitman and Morgan)."""
 
 import numpy as np
 import pytest
