@@ -119,3 +119,15 @@ def test_a_time_without_commands_and_transfers_says_so(write_paper: Callable[...
     paper = Paper(write_paper(scores=changes), runs=tmp_path / "runs")
     scores = costs(paper, probe=True)[1]
     assert scores.seconds["laptop"] == 0 and scores.is_partial["laptop"]
+
+
+def test_names_between_back_ticks_are_set_as_code_and_nothing_of_them_is_markup(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    claims = [{"says": "it is elegant", "not_judged": "see `rates`"}]
+    about = "As `scores` and `<b>` have it; one ` alone stays."
+    paper = Paper(write_paper(scores={"about": about, "claims": claims}), runs=tmp_path / "runs")
+    paper.run("scores", "smoke")
+    page = write_paper_report(paper, "smoke", tmp_path / "page.html").read_text()
+    assert "As <code>scores</code> and <code>&lt;b&gt;</code> have it; one ` alone stays." in page
+    assert "see <code>rates</code>" in page

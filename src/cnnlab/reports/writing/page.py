@@ -29,6 +29,7 @@ _MOST_PIXELS = 160
 _LONGEST_TABLE = 400
 _MOST_COLUMNS = 40
 _ROOMY, _SENTENCE = 26, 60
+_CODE = re.compile(r"`([^`\n]+)`")
 _VERDICTS = {
     "supported": ("✓", "good"),
     "better": ("▲", "good"),
@@ -88,7 +89,7 @@ def page_environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(slug=slug, cell=_cell, sort_value=_sort_value, mark=_mark, image=_image)
+    environment.filters.update(slug=slug, cell=_cell, coded=_coded, sort_value=_sort_value, mark=_mark, image=_image)
     environment.filters.update(
         is_wordy=_is_wordy,
         names=_names,
@@ -146,6 +147,13 @@ def _heading(text: str) -> str:
 
 def _cell(value: Any, column: TableColumn) -> str:
     return column.text(value)
+
+
+def _coded(text: Any) -> "Markup":
+    """Text in which what stands between back-ticks is set as code; all else is escaped."""
+    from markupsafe import Markup, escape
+
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
 
 
 def _sort_value(value: Any) -> str:
