@@ -1,11 +1,15 @@
 """Results of papers that are committed: packs of which reports are made without training anything again."""
 
+import json
 import re
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cnnlab.cli.app import app
 from cnnlab.papers import Paper
 from cnnlab.papers.carrying_out import stored_result
 from cnnlab.runs import RunStore
@@ -40,3 +44,37 @@ def test_a_committed_pack_holds_every_entry_whole_and_nothing_that_is_not_for_ot
         assert result is not None and result.is_whole, name
         shown = {picture: (at.folder / picture).is_file() for picture in result.pictures}
         assert {picture for picture, is_there in shown.items() if not is_there} == set(result.private), name
+
+
+@pytest.mark.slow(60)
+def test_of_the_packs_alone_all_pages_are_made_and_the_counts_of_the_one_that_sums_up_are_theirs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "none"))
+    papers = [pack.name.partition(".")[0] for pack in PACKS]
+    words = ["paper", "report", *papers, "--packs", str(PACKS[0].parent), "--public", "--out", str(tmp_path / "pages")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    for page in (tmp_path / "pages").glob("*.html"):
+        assert page.stat().st_size < 5_000_000
+        assert not PLACE.search(page.read_bytes()), page.name
+    counted: Counter[str] = Counter()
+    for pack in PACKS:
+        with tarfile.open(pack) as packed:
+            for member in packed:
+                if member.name.startswith("papers/") and member.name.endswith("/verdict.json"):
+                    file = packed.extractfile(member)
+                    assert file is not None
+                    told = json.loads(file.read())
+                    counted.update(told["verdicts"])
+                    counted.update(number["word"] for number in told["numbers"])
+                    counted["entries"] += 1
+    page = (tmp_path / "pages" / "index.html").read_text()
+    row = page[page.rindex('data-value="all"') :]
+    cells = re.findall(r'data-value="([^"]*)"', row[: row.index("</tr>")])
+    heads = re.findall(r'<th scope="col"[^>]*>(.*?)</th>', page)[2:12]
+    assert cells[1] == f"{counted.pop('entries')} of {sum(len(Paper(paper).entries) for paper in papers)}"
+    assert {head: float(cell) for head, cell in zip(heads, cells[2:], strict=True)} == {
+        head: counted[head] for head in heads
+    }
+    assert sum(counted.values()) == sum(counted[head] for head in heads)
