@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from cnnlab.cli.app import app
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError
 from cnnlab.papers import Paper, command_calls
@@ -18,6 +20,7 @@ from cnnlab.papers.expectations import note_expected
 from cnnlab.papers.format import SCALES
 from cnnlab.papers.report import write_paper_report
 from cnnlab.papers.sheets import blank_sheet
+from cnnlab.papers.studies import StudyEntry
 
 NO_COMMANDS = dict.fromkeys(("trainings", "commands", "numbers", "repeats", "claims", "published"))
 
@@ -44,6 +47,10 @@ def test_a_device_is_where_it_is_computed_and_keeps_nothing_apart(
     assert len(words) == 3 and {line[-1] for line in words} == {"cpu"}
     assert Path(result.folder).name == "small-scores-smoke"
     assert paper.run("scores", "smoke") == result and len(words) == 3
+    rates, scores = (carried_out(paper.at(name, "smoke", {"device": "cpu"})) for name in ("rates", "scores"))
+    assert isinstance(rates, StudyEntry) and rates.parts[0].study.file.base["device"] == "cpu"
+    assert isinstance(scores, CommandEntry) and scores._trainings is not None
+    assert scores._trainings.file.base["device"] == "cpu"
     studied = paper.run("rates", "smoke", device="cpu")
     assert studied.is_whole and paper.result("rates", "smoke") == studied
     assert Path(studied.folder).name == "small-rates-smoke"
@@ -79,6 +86,18 @@ def test_the_data_of_an_entry_of_commands_may_be_others(write_paper: Callable[..
     entries = [carried_out(paper.at("scores", "smoke", keys)) for keys in ({}, others)]
     recipes = [run.recipe for entry in entries if isinstance(entry, CommandEntry) for run in entry.runs().values()]
     assert [re.split(r"[(,]", str(recipe["data"]))[0] for recipe in recipes] == ["digits", "digits", "npz", "npz"]
+
+
+def test_data_for_a_whole_paper_leaves_entries_with_pictures_of_their_own_alone(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "few.npz", images=pixels, labels=np.arange(90) % 3)
+    words = ["paper", "run", str(write_paper()), "scale=smoke", f"data={tmp_path / 'few.npz'}"]
+    done = CliRunner().invoke(app, [*words, "--device", "cpu", "--runs", str(tmp_path / "runs")])
+    assert done.exit_code == 0, done.output
+    rates, scores = sorted(path.name for path in (tmp_path / "runs" / "papers").iterdir())
+    assert re.fullmatch(r"small-rates-smoke-[0-9a-f]{8}", rates) and scores == "small-scores-smoke"
 
 
 def test_an_entry_with_pictures_of_its_own_takes_no_others(paper: Paper, write_paper: Callable[..., Path]) -> None:
