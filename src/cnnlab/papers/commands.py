@@ -384,7 +384,10 @@ def _put_over(content: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, 
                 raise UsageError(f"{key}: there is no command {rest!r}. {suggestion(rest, whole['commands'])}")
             whole["commands"][rest] = value
         elif key == "data" and "data" not in content:
-            raise UsageError("this entry has data of its own, and none to be put in its place.")
+            raise UsageError(
+                "this entry has data of its own, which is part of what it is about. Leave data out, or replace that of one "
+                "training, as in trainings.NAME.data=digits."
+            )
         elif key in CommandsFile.model_fields:
             whole[key] = value
         else:
