@@ -385,8 +385,8 @@ def _put_over(content: Mapping[str, Any], keys: Mapping[str, Any]) -> dict[str, 
             whole["commands"][rest] = value
         elif key == "data" and "data" not in content:
             raise UsageError(
-                "this entry has data of its own, which is part of what it is about. Leave data out, or replace that of one "
-                "training, as in trainings.NAME.data=digits."
+                "this entry has data of its own, which is part of what it is about. Leave data out, or replace that of "
+                "one training, as in trainings.NAME.data=digits."
             )
         elif key in CommandsFile.model_fields:
             whole[key] = value
