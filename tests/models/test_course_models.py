@@ -101,13 +101,14 @@ EPURE = dict.fromkeys(PAIRS, 1) | {
 }
 NETWORKS = QUINN | METHANI | PANCER | WATTANASIRICHAIGOON | EPURE
 
-# Keras's numbers, which the reports name no departure from: https://keras.io/api/optimizers.
+# Keras's numbers, which the reports name no departure from: https://keras.io/api/optimizers. FTRL's sum of squares starts
+# at 0.1 there and at 0 here, where the root of 0.1 is beta.
 KERAS = {
     "AdaDelta": {"lr": 1e-3, "rho": 0.95, "eps": 1e-7},
     "AdaGrad": {"lr": 1e-3, "initial_accumulator_value": 0.1, "eps": 1e-7},
     "Adam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-7},
     "AdaMax": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-7},
-    "FTRL": {"lr": 1e-3, "lr_power": -0.5, "lambda_1": 0.0, "lambda_2": 0.0, "beta": 0.0},
+    "FTRL": {"lr": 1e-3, "lr_power": -0.5, "lambda_1": 0.0, "lambda_2": 0.0, "beta": 0.316},
     "NAdam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-7},
     "RMSProp": {"lr": 1e-3, "alpha": 0.9, "eps": 1e-7, "momentum": 0.0, "centered": False},
     "SGD": {"lr": 0.01, "momentum": 0.0, "nesterov": False},
