@@ -14,7 +14,7 @@ from cnnlab.core.files import make_folder, read_regular, write_text
 from cnnlab.core.number_text import counted, plain_number
 from cnnlab.core.sinks import for_markup
 from cnnlab.core.version import __version__
-from cnnlab.evaluation.units import NUMBER, POINTS
+from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
 from cnnlab.papers.carrying_out import carried_out, stored_result
 from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.expectations import agreement
@@ -352,20 +352,22 @@ def _of(text: str, part: str) -> str:
     return f"{text} ({part})" if part else text
 
 
-def _text(value: float | None, unit: str) -> str | None:
-    """A value; a share, or what is called after one, in percent."""
+def _text(value: float | None, of: str) -> str | None:
+    """A value; a share, or what is called after one, in percent, a time in seconds and their tenths."""
     if value is None:
         return None
-    return f"{value * 100:.2f}%" if _is_share(unit) else plain_number(value)
+    unit = _unit(of)
+    if unit is SECONDS:
+        return f"{plain_number(round(value, SECONDS.digits))} s"
+    return unit.value(value) if unit is POINTS else plain_number(value)
 
 
-def _range(low: float | None, high: float | None, unit: str, *, sign: bool = False) -> str | None:
-    if low is None or high is None:
-        return None
-    if _is_share(unit):
-        return POINTS.range(low, high, sign=sign)
-    return NUMBER.range(low, high, sign=sign)
+def _range(low: float | None, high: float | None, of: str, *, sign: bool = False) -> str | None:
+    return None if low is None or high is None else _unit(of).range(low, high, sign=sign)
 
 
-def _is_share(unit: str) -> bool:
-    return unit == "share" or any(word in unit for word in ("accuracy", "recall", "precision", "f1"))
+def _unit(of: str) -> Unit:
+    """The unit of what a number is of: the unit itself, or the name of a metric for a person."""
+    if of in ("seconds", "training time"):
+        return SECONDS
+    return POINTS if of == "share" or any(word in of for word in ("accuracy", "recall", "precision", "f1")) else NUMBER

@@ -1,6 +1,7 @@
 """The page that sums up several papers: how many claims and numbers came to what, which did not, and why."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cnnlab.core.files import make_folder, write_text
@@ -49,7 +50,7 @@ def write_paper_reports(
             scale=scale,
             answer=answer([result for _, _, result in found]),
             sentences=sentences,
-            tables=[table for table in (_counts(papers, found), _contradicted(found), _reasons(found)) if table.rows],
+            tables=[table for table in (*_counts(papers, found), _contradicted(found), _reasons(found)) if table.rows],
             style=page_file("report.css"),
             script=page_file("report.js"),
             swatch_of=lambda key: ("", ""),
@@ -61,23 +62,27 @@ def write_paper_reports(
     return folder / INDEX
 
 
-def _counts(papers: Sequence[Paper], found: Found) -> Table:
-    """A row a paper and one of all: how many of its claims and numbers came to what."""
-    rows = []
-    for paper in papers:
-        results = [result for of, _, result in found if of is paper]
-        rows.append((f"{paper.id}: {paper.file.title}", f"{len(results)} of {len(paper.entries)}", *_row(results)))
+def _counts(papers: Sequence[Paper], found: Found) -> Iterator[Table]:
+    """A row a paper and one of all: how many of its claims, and of its numbers, came to what."""
+    groups = [
+        (f"{paper.id}: {paper.file.title}", len(paper.entries), [result for of, _, result in found if of is paper])
+        for paper in papers
+    ]
     if len(papers) > 1:
-        count = sum(len(paper.entries) for paper in papers)
-        rows.append((_ALL, f"{len(found)} of {count}", *_row([result for _, _, result in found])))
-    columns = [TableColumn("paper", "paper"), TableColumn("entries", "entries run")]
-    columns += [TableColumn(word.replace(" ", "_"), word, "count") for word in (*_VERDICTS, *_WORDS)]
-    return Table("papers", "Claims, then numbers, paper by paper", tuple(columns), tuple(rows))
+        groups.append((_ALL, sum(len(paper.entries) for paper in papers), [result for _, _, result in found]))
+    claims = [(name, f"{len(of)} of {count}", *_row(verdicts(of), _VERDICTS)) for name, count, of in groups]
+    yield Table("claims", "Claims, paper by paper", _columns("paper", "entries run", counts=_VERDICTS), tuple(claims))
+    numbers = [(name, *_row(words(of), _WORDS)) for name, _, of in groups]
+    yield Table("numbers", "Published numbers, paper by paper", _columns("paper", counts=_WORDS), tuple(numbers))
 
 
-def _row(results: Sequence[EntryResult]) -> tuple[int, ...]:
-    claims, numbers = verdicts(results), words(results)
-    return (*(claims[word] for word in _VERDICTS), *(numbers[word] for word in _WORDS))
+def _row(counted: Counter[str], names: Sequence[str]) -> tuple[int, ...]:
+    return tuple(counted[name] for name in names)
+
+
+def _columns(*names: str, counts: Sequence[str]) -> tuple[TableColumn, ...]:
+    texts = [TableColumn(name.replace(" ", "_"), name) for name in names]
+    return (*texts, *(TableColumn(name.replace(" ", "_"), name, "count") for name in counts))
 
 
 def _contradicted(found: Found) -> Table:
