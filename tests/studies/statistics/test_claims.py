@@ -187,6 +187,10 @@ def test_faster_and_slower_are_of_the_training_time_unless_another_is_named():
         "augment=none is the fastest": "supported",
     }.items():
         assert verdict(text, times, metric=SECONDS).verdict == expected
+    why = verdict("augment=none is faster than augment=flip", times, metric=SECONDS).why
+    assert why.startswith("none is faster than flip (−10.0 s, ")
+    why = verdict("augment=flip is no different from augment=none within 1 s", times, metric=SECONDS).why
+    assert why.startswith("flip is slower than none, by more than the margin of 1.0 s (+10.0 s, ")
     speed = Metric("images_per_second", "images per second", "images/s", "higher")
     rates = tuple(tuple(1000 / time for time in row) for row in times)
     text = "augment=none is faster than augment=flip on images_per_second"
@@ -197,6 +201,19 @@ def test_faster_and_slower_are_of_the_training_time_unless_another_is_named():
 def test_what_is_no_time_is_neither_faster_nor_the_fastest(claim):
     with pytest.raises(UsageError, match="test_accuracy is no time"):
         verdict(f"{claim} on test_accuracy", (LOW, HIGH))
+
+
+@pytest.mark.parametrize(
+    "claim",
+    ["is better than augment=none", "is no different from augment=none", "is better than augment=none by at least 1%"],
+)
+def test_a_reason_names_the_metric_that_a_claim_names(claim):
+    assert verdict(f"augment=flip {claim} on test_accuracy", (LOW, HIGH)).why.startswith(
+        "On test accuracy, where higher is better: "
+    )
+    assert verdict(f"augment=flip {claim}", (LOW, HIGH)).why.startswith("flip ")
+    why = verdict("augment=flip is the best on test_accuracy", (LOW, HIGH)).why
+    assert why.startswith("On test accuracy, where higher is better: Better than 1 of 1 others. flip ")
 
 
 def test_a_verdict_names_the_settings_that_it_is_about():

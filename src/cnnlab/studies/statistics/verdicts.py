@@ -44,9 +44,14 @@ def _judged(resolved: ResolvedClaim, comparisons: StudyComparisons) -> Claim:
             verdict, why = "undecided", f"{why} Those that failed may differ by more."
     else:
         verdict, why = _compared(claim, found, resolved), found.sentence
-        if claim.metric is not None:
-            why = f"On {resolved.metric.label}, where {resolved.metric.better} is better: {why}"
-    return Claim(claim.text, verdict, why, _numbers(found))
+    return Claim(claim.text, verdict, _on_its_metric(claim, resolved, why), _numbers(found))
+
+
+def _on_its_metric(claim: ComparisonClaim | NoDifferenceClaim | BestClaim, resolved: ResolvedClaim, why: str) -> str:
+    """Names the metric where a claim does."""
+    if claim.metric is None:
+        return why
+    return f"On {resolved.metric.label}, where {resolved.metric.better} is better: {why}"
 
 
 def _comparison(
@@ -143,4 +148,5 @@ def _leads(resolved: ResolvedClaim, claim: BestClaim, comparisons: StudyComparis
     why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
     if telling and telling[0].is_of_single_runs:
         why = f"{telling[0].sentence} {ONLY_REPEATS}"
-    return Claim(claim.text, verdict, why, {"better_than": len(found) - len(unsure), "others": len(found)})
+    numbers = {"better_than": len(found) - len(unsure), "others": len(found)}
+    return Claim(claim.text, verdict, _on_its_metric(claim, resolved, why), numbers)

@@ -8,6 +8,8 @@ from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.studies.result import RepeatsNeeded, SettingComparison, Trial
 
 _FAILED = {"nan": "diverged", "memory": "ran out of memory", "crash": "died", "member": "lacked a member"}
+_OF_SPEED = {"better": "faster", "worse": "slower"}
+_SPEEDS = ("s", "images/s")
 _MEANT = {"seen": "the one seen", "smallest": "the smallest that matters"}
 
 
@@ -21,7 +23,7 @@ def sentence(comparison: SettingComparison, names: tuple[str, str], unit: Unit) 
     numbers = f" ({numbers})" if numbers else ""
     where = " on these pictures, and perhaps not on new ones like these" if comparison.is_for_these_images else ""
     if comparison.verdict in ("better", "worse"):
-        return f"{setting} is {comparison.verdict} than {reference}{_less(comparison, unit)}{where}{numbers}."
+        return f"{setting} is {_verdict(comparison, unit)} than {reference}{_less(comparison, unit)}{where}{numbers}."
     if comparison.verdict == "differ":
         return f"{setting} and {reference} differ on these pictures{numbers}."
     if comparison.verdict == "alike":
@@ -36,6 +38,11 @@ def sentence(comparison: SettingComparison, names: tuple[str, str], unit: Unit) 
         return f"{setting} against {reference}: undecided{numbers}, because {comparison.why}."
     what = "pictures" if comparison.is_of_single_runs else "repeats"
     return f"{setting} against {reference}: not enough {what} to tell{numbers}{needed_words(comparison.needed, unit)}."
+
+
+def _verdict(comparison: SettingComparison, unit: Unit) -> str:
+    """The word of a verdict; what takes less time is not better for it."""
+    return _OF_SPEED.get(comparison.verdict, comparison.verdict) if unit.name in _SPEEDS else comparison.verdict
 
 
 def numbers_of(comparison: SettingComparison, unit: Unit, margin: float | None = None) -> str:
@@ -80,7 +87,11 @@ def within_margin(comparison: SettingComparison, names: tuple[str, str], unit: U
     if low is None or high is None:
         return f"{sentence(comparison, names, unit)} The margin is {size}."
     is_called = comparison.verdict in ("better", "worse")
-    verb = f"{setting} is {comparison.verdict} than {reference}," if is_called else f"{setting} and {reference} differ"
+    verb = (
+        f"{setting} is {_verdict(comparison, unit)} than {reference},"
+        if is_called
+        else f"{setting} and {reference} differ"
+    )
     if -margin <= low and high <= margin:
         return f"{verb} by less than the margin of {size}{numbers}."
     if low > margin or high < -margin:
