@@ -52,6 +52,31 @@ def _dataset(quarters: Sequence[int], labels: Sequence[int], names: Sequence[str
     return Dataset("quarters", train=part, validation=part, test=part)
 
 
+def test_each_class_is_told_with_its_recall_and_precision(classifier: Classifier) -> None:
+    # Of the two pictures of the first class one is taken for the second, which has no other.
+    result = evaluate(classifier, _dataset([0, 1, 2, 3], [0, 0, 2, 3], NAMES), "test")
+    rows = {row["name"]: row for row in result.to_dict()["classes"]}
+    assert tuple(rows) == NAMES and {row["column"] for row in rows.values()} == {"label"}
+    assert [row["support"] for row in rows.values()] == [2, 0, 1, 1]
+    assert rows["north-west"] == {
+        "column": "label",
+        "name": "north-west",
+        "support": 2,
+        "precision": 1.0,
+        "recall": 0.5,
+        "f1": 2 / 3,
+    }
+    assert rows["north-east"]["precision"] == 0 and rows["north-east"]["recall"] is None
+    assert rows["south-east"]["recall"] == rows["south-east"]["precision"] == 1
+
+
+def test_outputs_that_are_no_numbers_have_no_classes(classifier: Classifier) -> None:
+    result = evaluate(classifier, _dataset([0, 1], [0, 1], NAMES), "test")
+    (output,) = result.predictions.outputs.values()
+    output[0, 0] = float("nan")
+    assert result.to_dict()["classes"] == []
+
+
 @pytest.mark.parametrize("one", [True, False])
 def test_pictures_of_some_of_the_classes_are_scored_by_their_names(
     classifier: Classifier, tmp_path: Path, one: bool

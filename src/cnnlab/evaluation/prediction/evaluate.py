@@ -18,7 +18,8 @@ from cnnlab.data import Dataset, ImageSet
 from cnnlab.data.dataset import OUT_OF_FOLD
 from cnnlab.evaluation.intervals import Estimate, Interval
 from cnnlab.evaluation.metric_intervals import class_estimates, score_intervals
-from cnnlab.evaluation.metrics.stored_predictions import metrics_of
+from cnnlab.evaluation.metrics.per_class import per_class
+from cnnlab.evaluation.metrics.stored_predictions import metrics_of, objective_of
 from cnnlab.evaluation.prediction.chosen_data import chosen_data, image_sets_of, targets_of, usual_split
 from cnnlab.evaluation.prediction.leakage import warn_of_fitted_pictures, warn_of_seen_pictures
 from cnnlab.evaluation.prediction.open_model import open_model
@@ -62,6 +63,23 @@ class Evaluation:
         found = score_intervals(self.scores, len(self.predictions), lambda: self.predictions)
         return found | {name: one.interval for name, one in self.class_estimates.items() if one.interval is not None}
 
+    @property
+    def classes(self) -> list[dict[str, Any]]:
+        """Of each class of each column of classes its ``support``, ``precision``, ``recall`` and ``f1``, as
+        :func:`~cnnlab.evaluation.per_class` has them; none without targets, or with outputs that are not finite.
+        """
+        measures = ("support", "precision", "recall", "f1")
+        columns = objective_of(self.predictions).class_heads if len(self.predictions) else ()
+        try:
+            tables = {one: per_class(self.predictions, one) for one in columns if one in self.predictions.targets}
+        except CnnlabError:
+            return []
+        return [
+            {"column": column, "name": name, **{key: getattr(table, key)[i].item() for key in measures}}
+            for column, table in tables.items()
+            for i, name in enumerate(table.names)
+        ]
+
     def to_dict(self) -> dict[str, Any]:
         """The scores and what they are of, as plain JSON."""
         return {
@@ -72,6 +90,7 @@ class Evaluation:
             "images": len(self.predictions),
             "scores": json_value({**self.scores, **{name: one.value for name, one in self.class_estimates.items()}}),
             "intervals": {name: interval.to_dict() for name, interval in self.intervals.items()},
+            "classes": json_value(self.classes),
         }
 
     def __repr__(self) -> str:
