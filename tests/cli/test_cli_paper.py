@@ -18,8 +18,77 @@ def small(cnnlab, tmp_path):
 def test_a_paper_is_shown_with_its_claims_and_rules(cnnlab, small, document):
     text = cnnlab("paper", "show", "small").stdout
     assert "My experiments" in text
-    assert "the largest rate is the best\n  optimizer.lr=0.1 is the best" in text
+    assert "  claims\n  - the largest rate is the best\n" in text
+    assert "optimizer.lr=0.1 is the best" not in text
+    assert "cnnlab paper show small/rates" in text
+    one = cnnlab("paper", "show", "small/rates").stdout
+    assert "- the largest rate is the best\n  optimizer.lr=0.1 is the best\n" in one
+    assert "My experiments" not in one
     assert document("paper", "show", "small/rates")["entries"][0]["place"] == "Table 1"
+
+
+def test_an_entry_is_shown_with_its_published_numbers(cnnlab, small, tmp_path):
+    """Of studies a table a metric, of commands one; a column for what a number is of, and none that is empty."""
+    rows = "      - {optimizer.lr: 0.1, value: 95%}\n"
+    assert rows in small.read_text()
+    more = "      - {optimizer.lr: 0.001, value: 0.5, std: 0.25, n: 4, label: slow, note: read off a curve}\n"
+    small.write_text(small.read_text().replace(rows, rows + more))
+    one = cnnlab("paper", "show", "small/rates").stdout
+    table = one[one.index("\npublished: test_accuracy\n") :].splitlines()[2:5]
+    assert [line.split() for line in table] == [
+        ["optimizer.lr", "what", "value", "SD", "repeats", "note"],
+        ["0.1", "95%"],
+        ["0.001", "slow", "0.5", "0.25", "4", "read", "off", "a", "curve"],
+    ]
+    (tmp_path / "small" / "counted.yaml").write_text(
+        "place: Table 2\ntitle: Weights\nabout: Counted.\nscales: {smoke: {}, laptop: {}, full: {}}\n"
+        "commands: {shape: arithmetic conv 32x32x3 --filters 8 --kernel 3}\n"
+        "numbers: {weights: {of: shape.parameters, exact: true, label: weights of one layer}}\n"
+        "published: [{number: weights, value: 216, note: without biases}]\nnot_comparable: {laptop: other layers}\n"
+    )
+    paper = tmp_path / "small" / "paper.yaml"
+    paper.write_text(paper.read_text().replace("[rates]", "[rates, counted]"))
+    text = cnnlab("paper", "show", "small/counted").stdout
+    lines = [line.split() for line in text[text.index("\npublished\n") :].splitlines()[2:4]]
+    assert lines == [
+        ["number", "what", "value", "note"],
+        ["weights", "weights", "of", "one", "layer", "216", "without", "biases"],
+    ]
+    assert "\nnot comparable\n- laptop: other layers\n" in text
+
+
+def test_a_list_tells_which_data_each_entry_needs_and_whether_it_is_here(
+    cnnlab, small, document, tmp_path, monkeypatch
+):
+    (tmp_path / "sets").mkdir()
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "sets"))
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
+    text = small.read_text().replace("full: {epochs: 20}", "full: {epochs: 20, data: eurosat}\nneeds: [vgg16, vgg19]")
+    small.write_text(text.replace("laptop: {}", "laptop: {data: cifar10-jpeg(size=16)}"))
+    assert document("paper", "list", "small")[0]["entries"][0]["data"] == {
+        "smoke": {"digits": True},
+        "laptop": {"cifar10-jpeg": False},
+        "full": {"eurosat": False},
+    }
+    told = cnnlab("paper", "list", "small").stdout
+    assert "cifar10-jpeg*; full: eurosat*, weights of vgg16 and vgg19" in told
+    assert "eurosat, downloaded once it is needed; cifar10-jpeg, to be brought" in told
+    (tmp_path / "sets" / "cifar10-jpeg.zip").write_bytes(b"")
+    assert "cifar10-jpeg; full: eurosat*" in cnnlab("paper", "list", "small").stdout
+    monkeypatch.delenv("CNNLAB_DATA")
+    listed = document("paper", "list", "small", "--data-dir", "sets")[0]["entries"][0]["data"]
+    assert listed["laptop"] == {"cifar10-jpeg": True}
+    assert "does not exist" in cnnlab("paper", "list", "small", "--data-dir", "nowhere", exit_code=2).stderr
+
+
+def test_a_sheet_of_a_paper_has_a_folder_of_its_own_name_unless_one_is_named(cnnlab, small, document, tmp_path):
+    cnnlab("paper", "new", "--blank", "small")
+    assert {path.name for path in (tmp_path / "small-sheet").iterdir()} == {"paper.yaml", "rates.yaml"}
+    refused = cnnlab("paper", "new", "--blank", "small", exit_code=2).stderr
+    assert "small-sheet is there already" in refused
+    assert "cnnlab paper new FOLDER --blank small" in " ".join(refused.split())
+    assert document("paper", "new", "mine", "--blank", "small")["paper"] == "mine/paper.yaml"
+    assert "which folder" in cnnlab("paper", "new", exit_code=2).stderr
 
 
 def test_papers_are_listed_with_what_is_known_of_their_cost(cnnlab, small, document):

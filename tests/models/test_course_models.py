@@ -101,8 +101,8 @@ EPURE = dict.fromkeys(PAIRS, 1) | {
 }
 NETWORKS = QUINN | METHANI | PANCER | WATTANASIRICHAIGOON | EPURE
 
-# Keras's numbers, which the reports name no departure from: https://keras.io/api/optimizers. FTRL's sum of squares starts
-# at 0.1 there and at 0 here, where the root of 0.1 is beta.
+# Keras's numbers, which the reports name no departure from: https://keras.io/api/optimizers. FTRL's sum of squares
+# starts at 0.1 there and at 0 here, where the root of 0.1 is beta.
 KERAS = {
     "AdaDelta": {"lr": 1e-3, "rho": 0.95, "eps": 1e-7},
     "AdaGrad": {"lr": 1e-3, "initial_accumulator_value": 0.1, "eps": 1e-7},

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnlab.core.durations import short_duration
 from cnnlab.core.errors import CnnlabError, RunBusyError, UsageError
 from cnnlab.papers import Paper
 from cnnlab.papers.carrying_out import carried_out, questions
@@ -21,6 +22,7 @@ from cnnlab.papers.result import stored
 from cnnlab.papers.sheets import blank_sheet, new_paper
 from cnnlab.papers.studies import StudyEntry
 from cnnlab.papers.summary import write_paper_reports
+from cnnlab.papers.transfers import TransferEntry
 from cnnlab.runs import RunStore
 
 NO_COMMANDS = dict.fromkeys(("trainings", "commands", "numbers", "repeats", "claims", "published"))
@@ -252,6 +254,45 @@ def test_a_claim_that_a_scale_cannot_decide_is_not_judged_there(
     assert small.at("scores", "full").claims[0].rules == ("accuracy is at least 99%",)
 
 
+def test_rules_that_a_scale_does_not_judge_still_count_among_those_judged_at_once(
+    write_paper: Callable[..., Path],
+) -> None:
+    better, level = "optimizer.lr=0.01 is better than optimizer.lr=0.0001", "the best test_accuracy is at least 20%"
+    claims = [
+        {"says": "it is better", "judged": better},
+        {"says": "it is high", "judged": level, "not_judged_at": {"laptop": "few epochs"}},
+    ]
+    (part,) = StudyEntry(Paper(write_paper(rates={"claims": claims})).at("rates")).parts
+    assert part.study.file.claims == (better, level)
+
+
+def test_what_a_study_measured_is_told_by_setting_and_its_trainings_by_name(
+    write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    small = Paper(write_paper(entries=["rates"]), runs=tmp_path / "runs")
+    result = small.run("rates", workers=1)
+    accuracies = {one.setting: one for one in result.measured if one.name == "test_accuracy"}
+    assert list(accuracies) == ["0.0001", "0.01"]
+    for one in accuracies.values():
+        assert one.mean == pytest.approx(sum(one.values) / 3) and len(one.values) == 3 and one.unit == "share"
+    assert len(result.trainings) == 6 and set(result.trainings) <= {path.name for path in (tmp_path / "runs").iterdir()}
+    assert sum(result.trainings.values()) == pytest.approx(result.seconds)
+    page = write_paper_report(small, "laptop", tmp_path / "page.html").read_text()
+    assert "Measured at the scale laptop" in page and f"{100 * (accuracies['0.01'].mean or 0):.2f}" in page
+
+
+def test_a_training_that_entries_share_counts_once_in_the_time_that_the_report_tells(
+    write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
+) -> None:
+    folder = write_paper(entries=["rates", "again"])
+    (folder / "again.yaml").write_text((folder / "rates.yaml").read_text())
+    small = Paper(folder, runs=tmp_path / "runs")
+    first, second = (small.run(name, workers=1) for name in ("rates", "again"))
+    assert first.trainings == second.trainings
+    page = write_paper_report(small, "laptop", tmp_path / "page.html").read_text()
+    assert f"{short_duration(first.seconds)} of trainings and commands added up" in page
+
+
 def test_pictures_are_on_the_page_to_the_pixel(
     write_paper: Callable[..., Path], forked_workers: Callable[[str], object], tmp_path: Path
 ) -> None:
@@ -291,8 +332,9 @@ def test_the_page_that_sums_up_lists_what_is_contradicted_and_why_numbers_are_no
     small.run("scores", workers=1)
     text = re.sub(r"<[^>]+>|\s+", " ", write_paper_reports([small], "laptop", tmp_path / "pages").read_text())
     text = " ".join(text.split())
-    assert "1 of 2 1 1 0 0 0 0 0 0 1 0 Claims" in text
-    assert "contradicted entry the paper says why small/scores it learns a little" in text
+    assert "1 of 2 1 1 0 0 Published numbers" in text
+    assert "0 0 0 0 1 0 Claims" in text
+    assert "contradicted entry the paper says why what differs from the paper small/scores it learns a little" in text
     assert "and why entry numbers why small/scores 1 another picture" in text
 
 
@@ -332,7 +374,13 @@ def test_an_order_may_be_words_or_places() -> None:
 
 def test_a_spread_is_a_share_a_number_or_nothing() -> None:
     assert [read_spread(text) for text in ("2%", " 0.02 ", "")] == [0.02, 0.02, None]
-    for text in ("much", "-2%", "nan"):
+    assert [read_spread(text) for text in ("5 points", "5points", "1 point", "2.5 Percentage points ")] == [
+        0.05,
+        0.05,
+        0.01,
+        0.025,
+    ]
+    for text in ("much", "-2%", "nan", "points", "5 % points", "-5 points", "5 pints"):
         with pytest.raises(UsageError, match="from 0 on"):
             read_spread(text)
 
@@ -397,6 +445,32 @@ def test_claims_on_classifiers_are_judged_by_repeats_on_the_same_pictures(
     changed = Paper(paper.folder, runs=tmp_path / "runs").result("scores")
     assert changed.missing == ("the transfer small-scores-laptop is not made yet",)
     assert {claim.verdict for claim in changed.claims} == {"undecided"}
+
+
+def test_published_rows_of_a_backbone_stand_beside_what_stands_in_for_it(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    transfer = {"data": "digits", "backbones": "pixels", "classifiers": "knn", "subset": 500, "repeats": 2}
+    changes = {
+        "transfer": transfer,
+        "scales": {"smoke": {}, "laptop": {"stand_ins": {"vgg16": "pixels"}}, "full": {}},
+        "published": {"metric": "accuracy", "rows": [{"classifier": "knn", "backbone": "vgg16", "value": 0.7}]},
+        "not_comparable": {"laptop": "another backbone"},
+        "claims": [],
+    }
+    paper = Paper(write_paper(scores={**NO_COMMANDS, **changes}), runs=tmp_path / "runs")
+    result = paper.run("scores")
+    (number,) = result.numbers
+    assert (number.label, number.word, number.reason) == (
+        "knn, vgg16, here pixels",
+        "not comparable",
+        "another backbone",
+    )
+    made = carried_out(paper.at("scores"))
+    assert isinstance(made, TransferEntry) and made.made is not None
+    scores = [repeat.scores["accuracy"] for repeat in made.made.record.rows[0].repeats]
+    assert len(scores) == 2 and number.measured == pytest.approx(sum(scores) / 2)
+    assert paper.at("scores", "full").entry.file.stand_ins_at("full") == {}
 
 
 def test_a_transfer_that_was_packed_is_judged_anew_without_its_weights(

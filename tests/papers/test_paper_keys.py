@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,28 @@ import pytest
 from typer.testing import CliRunner
 
 from cnnlab.cli.app import app
+from cnnlab.cli.paper.predict import ask
 from cnnlab.core import yaml
 from cnnlab.core.errors import UsageError
 from cnnlab.papers import Paper, command_calls
 from cnnlab.papers.carrying_out import carried_out, questions
 from cnnlab.papers.commands import CommandEntry
 from cnnlab.papers.costs import costs
-from cnnlab.papers.expectations import note_expected
+from cnnlab.papers.expectations import expected, note_expected
 from cnnlab.papers.format import SCALES
+from cnnlab.papers.needed_data import needed_data
 from cnnlab.papers.report import write_paper_report
 from cnnlab.papers.sheets import blank_sheet
 from cnnlab.papers.studies import StudyEntry
 
+RATES: dict[str, Any] = {
+    "place": "Table 1",
+    "title": "Learning rates",
+    "about": "Two rates.",
+    "base": {"data": "digits", "model": "mlp(hidden=[4])"},
+    "vary": {"optimizer.lr": [0.001, 0.01]},
+    "scales": {scale: {} for scale in SCALES},
+}
 NO_COMMANDS = dict.fromkeys(("trainings", "commands", "numbers", "repeats", "claims", "published"))
 
 
@@ -150,3 +161,106 @@ def test_names_between_back_ticks_are_set_as_code_and_nothing_of_them_is_markup(
     page = write_paper_report(paper, "smoke", tmp_path / "page.html").read_text()
     assert "As <code>scores</code> and <code>&lt;b&gt;</code> have it; one ` alone stays." in page
     assert "see <code>rates</code>" in page
+
+
+def test_the_data_of_a_study_are_those_of_its_base_of_each_and_of_its_settings(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    """At each scale, with what is put over the entry; options of a data set are no part of its name."""
+    settings = {"as it is": {"epochs": 1}, "other": {"data": "clocks(n=20, size=16)", "epochs": 1}}
+    scales = {"smoke": {"vary.way": {"as it is": {"epochs": 1}}}, "laptop": {}, "full": {"data": "here.npz"}}
+    changes = {"vary": {"way": settings}, "scales": scales, "claims": [], "published": None}
+    (tmp_path / "runs").mkdir()
+    paper = Paper(write_paper(rates=changes), runs=tmp_path / "runs", data_dir=tmp_path)
+    found = {scale: needed_data(paper.at("rates", scale)) for scale in SCALES}
+    assert found == {
+        "smoke": {"digits": True},
+        "laptop": {"digits": True, "clocks": True},
+        "full": {"here.npz": False, "clocks": True},
+    }
+    (tmp_path / "here.npz").write_bytes(b"")
+    assert needed_data(paper.at("rates", "full"))["here.npz"] is True
+    each = {**RATES, "each": {"data": ["mnist", "digits"]}, "claims": [], "published": []}
+    each["scales"] = {"smoke": {"each": ["digits"]}, "laptop": {}, "full": {}}
+    (paper.folder / "rates.yaml").write_text(yaml.dump(each))
+    both = Paper(paper.folder, data_dir=tmp_path)
+    assert list(needed_data(both.at("rates", "smoke"))) == ["digits"]
+    assert list(needed_data(both.at("rates", "laptop"))) == ["mnist", "digits"]
+    axis = {**RATES, "vary": {"data": ["digits", "clocks(n=20, size=16)"]}, "claims": [], "published": []}
+    (paper.folder / "rates.yaml").write_text(yaml.dump(axis))
+    assert list(needed_data(Paper(paper.folder).at("rates", "laptop"))) == ["digits", "clocks"]
+
+
+def test_the_data_of_commands_are_those_of_trainings_and_of_their_words(
+    write_paper: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "sets"))
+    monkeypatch.setenv("CNNLAB_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "sets" / "photos").mkdir(parents=True)
+    net = {"model": "mlp(hidden=[4])", "epochs": 1, "precision": "float32"}
+    changes = {
+        "data": "digits",
+        "trainings": {"net": net},
+        "commands": {
+            "told": "data check {set}",
+            "shown": "data show kmnist",
+            "glimpse": "augment preview data=fashion-mnist augment=flip --out {out}/glimpse.png",
+            "predicted": "predict {net} {data}/cats-vs-dogs.zip --out {out}/predictions.csv",
+            "others": "predict {net} {data}/photos --out {out}/predictions.csv",
+        },
+        "numbers": {},
+        "claims": [],
+        "published": None,
+        "scales": {"smoke": {"commands": {"told": "data check {set}"}}, "laptop": {}, "full": {"data": "mnist"}},
+    }
+    paper = Paper(write_paper(scores=changes), runs=tmp_path / "runs")
+    named = {"kmnist": False, "fashion-mnist": False, "cats-vs-dogs": False, "photos": True}
+    assert needed_data(paper.at("scores", "smoke")) == {"digits": True}
+    assert needed_data(paper.at("scores", "laptop")) == {"digits": True, **named}
+    assert needed_data(paper.at("scores", "full")) == {"mnist": False, **named}
+
+
+def test_the_data_of_a_transfer_are_its_own_and_an_entry_that_cannot_be_meant_has_none(
+    write_paper: Callable[..., Path], tmp_path: Path
+) -> None:
+    transfer = {"data": "digits", "backbones": "pixels", "classifiers": "knn", "subset": 100}
+    scales = {"smoke": {}, "laptop": {}, "full": {"data": "eurosat"}}
+    paper = Paper(
+        write_paper(scores={**NO_COMMANDS, "transfer": transfer, "scales": scales}, rates={"base": "no.yaml"})
+    )
+    assert list(needed_data(paper.at("scores", "laptop"))) == ["digits"]
+    assert list(needed_data(paper.at("scores", "full"))) == ["eurosat"]
+    assert needed_data(paper.at("rates", "laptop")) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "laptop", "full"),
+    [
+        ("000/augmentation", ["cifar10-jpeg"], ["eurosat"]),
+        ("001/mnist", ["mnist", "fashion-mnist"], ["mnist", "fashion-mnist"]),
+        ("001/shapes", [], []),
+        ("002/prediction", ["cifar10-jpeg"], ["cifar10", "kaggle-test"]),
+        ("003/backbone-frozen", ["cats-vs-dogs"], ["cats-vs-dogs"]),
+        ("004/clock", ["clocks"], ["clocks"]),
+    ],
+)
+def test_the_data_of_papers_that_come_with_cnnlab_are_known(name: str, laptop: list[str], full: list[str]) -> None:
+    paper, entry = name.split("/")
+    found = [list(needed_data(Paper(paper).at(entry, scale))) for scale in ("laptop", "full")]
+    assert found == [laptop, full]
+
+
+def test_answers_that_are_piped_in_leave_each_question_a_line_of_its_own(
+    write_paper: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    at = Paper(write_paper(), runs=tmp_path / "runs").at("rates", "smoke")
+    monkeypatch.setattr("sys.stdin", StringIO("3 > 1\n2 > 1\n5 points\n"))
+    ask(at)
+    lines = [line.partition(",")[0].strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    which, how = "Which order do you expect", "How far is the first ahead of the last"
+    assert lines[1:] == ["1  0.0001", "2  0.01", which, "'3' is no setting here. Valid: 0.0001", which, how]
+    kept = expected(at.folder)
+    assert kept is not None and kept["expectations"][0]["spread"] == 0.05

@@ -235,7 +235,7 @@ class CommandEntry:
         calls = [call for repeat in self._repeats for call in self._calls(repeat, self._known_runs(repeat))]
         missing = tuple(f"cnnlab {shlex.join(call.words)}" for call in calls if not call.is_done)
         values, steps = ({}, {}) if missing else self._values()
-        numbers = self.file.numbers.items()
+        numbers, trainings = self.file.numbers.items(), self._training_seconds()
         return self.at.outcome(
             claims=put_together(self.at.claims, self._judged(values, steps) if values else {}, {}, self.at.scale),
             numbers=tuple(self._beside(row, values, steps) for row in self.published),
@@ -243,7 +243,8 @@ class CommandEntry:
             pictures=() if missing else tuple(self._pictures(self.file.pictures or ("**/*",))),
             private=() if missing else tuple(self._pictures(self.file.private)),
             missing=missing,
-            seconds=sum(call.seconds for call in calls) + self._training_seconds(),
+            seconds=sum(call.seconds for call in calls) + sum(trainings.values()),
+            trainings=trainings,
         )
 
     def _beside(
@@ -294,8 +295,8 @@ class CommandEntry:
         folders = {name: self.at.place.runs / name for name in names}
         return {name: Run(folder) for name, folder in folders.items() if (folder / "run.json").is_file()}
 
-    def _training_seconds(self) -> float:
-        return sum(float(run.seconds or 0.0) for run in self.runs().values())
+    def _training_seconds(self) -> dict[str, float]:
+        return {run.name: float(run.seconds or 0.0) for run in self.runs().values()}
 
     @property
     def _set(self) -> dict[str, str]:

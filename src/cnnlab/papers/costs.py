@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from cnnlab.core.version import __version__
 from cnnlab.papers.carrying_out import carried_out
 from cnnlab.papers.entry import Entry, EntryAt
 from cnnlab.papers.format import SCALES
+from cnnlab.papers.needed_data import needed_data
 from cnnlab.papers.paper import Paper
 from cnnlab.papers.result import stored
 
@@ -27,6 +28,7 @@ class Cost:
     :param seconds: by scale; None where it was neither run nor timed.
     :param is_partial: whether commands or transfers are left out whose time is not known.
     :param needs: weights that the scale full asks for.
+    :param data: by scale the data sets that it takes, and whether each is on this machine.
     """
 
     entry: str
@@ -35,6 +37,7 @@ class Cost:
     seconds: Mapping[str, float | None]
     is_partial: Mapping[str, bool]
     needs: tuple[str, ...] = ()
+    data: Mapping[str, Mapping[str, bool]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -64,6 +67,7 @@ def _cost(paper: Paper, entry: Entry, probe: bool, hindered: dict[str, list[str]
         {scale: seconds for scale, (seconds, _) in found.items()},
         {scale: is_partial for scale, (_, is_partial) in found.items()},
         entry.file.needs,
+        {scale: needed_data(entry.at(scale, place)) for scale in SCALES},
     )
 
 

@@ -1,6 +1,7 @@
 """What somebody expects of an entry before it is run: an order of the settings, and how far they lie apart."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from cnnlab.core.files import make_folder, write_text
 from cnnlab.core.number_text import plain_or_percent
 
 EXPECTED = "expected.json"
+_POINTS = re.compile(r"(?<=[\d.])\s*(percentage )?points?\s*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -90,15 +92,16 @@ class Question:
 
 
 def read_spread(text: str) -> float | None:
-    """How far the first is ahead of the last, as a person writes it: ``2%`` or ``0.02``; None for nothing.
+    """How far the first is ahead of the last, as a person writes it: ``2%``, ``2 points``, ``0.02``; None for nothing.
 
     :raises UsageError: for anything else, and for what is below 0.
     """
     if not text.strip():
         return None
-    spread = plain_or_percent(text)
+    # Points are of a share, as per cents are.
+    spread = plain_or_percent(_POINTS.sub("%", text))
     if spread is None or spread < 0:
-        raise UsageError(f"{text!r} is no difference; write a number from 0 on, such as 2% or 0.02.")
+        raise UsageError(f"{text!r} is no difference; write a number from 0 on, such as 2%, 2 points or 0.02.")
     return spread
 
 

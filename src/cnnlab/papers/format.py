@@ -153,13 +153,11 @@ class PaperClaim(_Strict):
         return self.judged or self.contradicted_by
 
     def at(self, scale: Scale) -> "PaperClaim":
-        """As it stands at a scale."""
+        """As it stands at a scale. Its rules stay, and count where many are judged at once: that it tells nothing there
+        may have been found by looking.
+        """
         reason = self.not_judged_at.get(scale)
-        return (
-            self
-            if reason is None
-            else self.model_copy(update={"judged": (), "contradicted_by": (), "not_judged": reason})
-        )
+        return self if reason is None else self.model_copy(update={"not_judged": reason})
 
     def is_of(self, part: Mapping[str, Any]) -> bool:
         """Whether it is about this part of its entry."""
@@ -168,6 +166,10 @@ class PaperClaim(_Strict):
 
 class _ScaleClaims(_Strict):
     claims: Annotated[tuple[PaperClaim, ...], BeforeValidator(_listed)]
+
+
+class _ScaleStandIns(_Strict):
+    stand_ins: Mapping[str, str]
 
 
 class EntryFile(_Strict):
@@ -249,7 +251,12 @@ class EntryFile(_Strict):
 
     def keys_at(self, scale: Scale) -> dict[str, Any]:
         """What is put over what is run at a scale."""
-        return {key: value for key, value in (self.scales[scale] or {}).items() if key != "claims"}
+        return {key: value for key, value in (self.scales[scale] or {}).items() if key not in ("claims", "stand_ins")}
+
+    def stand_ins_at(self, scale: Scale) -> Mapping[str, str]:
+        """By what the paper names, such as a backbone, what stands in for it at a scale."""
+        stand_ins = (self.scales[scale] or {}).get("stand_ins", {})
+        return _ScaleStandIns.model_validate({"stand_ins": stand_ins}).stand_ins
 
     def claims_at(self, scale: Scale) -> tuple[PaperClaim, ...]:
         """The claims, or those that a scale has in their place, as where other backbones stand in."""

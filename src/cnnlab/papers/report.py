@@ -14,7 +14,6 @@ from cnnlab.core.files import make_folder, read_regular, write_text
 from cnnlab.core.number_text import counted, plain_number
 from cnnlab.core.sinks import for_markup
 from cnnlab.core.version import __version__
-from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
 from cnnlab.papers.carrying_out import carried_out, stored_result
 from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.expectations import agreement
@@ -22,6 +21,7 @@ from cnnlab.papers.format import Scale
 from cnnlab.papers.paper import Paper
 from cnnlab.papers.result import ComparedNumber, EntryResult, verdicts, words
 from cnnlab.papers.studies import StudyEntry, StudyPart
+from cnnlab.papers.wording import mean_text, range_text, value_text
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import Table, TableColumn
 from cnnlab.reports.figures.style import style
@@ -115,11 +115,12 @@ def _page(paper: Paper, scale: Scale, done: Sequence[tuple[EntryAt, EntryResult]
 def answer(results: Sequence[EntryResult]) -> str:
     """What became of claims and numbers, counted."""
     claims, numbers = verdicts(results), words(results)
-    judged = sum(claims[word] for word in ("supported", "contradicted", "undecided"))
+    judged = {word: claims[word] for word in ("supported", "contradicted", "undecided")}
     texts = []
-    if judged:
-        told = ", ".join(f"{claims[word]} {word}" for word in ("supported", "contradicted", "undecided"))
-        texts.append(f"Of {counted(judged, 'claim')} that numbers can judge, {told}.")
+    if any(judged.values()):
+        told = ", ".join(f"{count} {word}" for word, count in judged.items())
+        left = f"; {claims['not judged']} are not judged at this scale or at all" if claims["not judged"] else ""
+        texts.append(f"Of {counted(sum(claims.values()), 'claim')}, {told}{left}.")
     if numbers:
         told = ", ".join(f"{count} {word}" for word, count in numbers.most_common())
         texts.append(f"Of {counted(sum(numbers.values()), 'published number')}, {told}.")
@@ -130,11 +131,13 @@ def _status(results: Sequence[EntryResult], count: int) -> list[str]:
     from cnnlab.core.durations import short_duration
 
     whole = sum(result.is_whole for result in results)
-    seconds = sum(result.seconds for result in results)
+    trainings = {run: seconds for result in results for run, seconds in result.trainings.items()}
+    commands = sum(result.seconds - sum(result.trainings.values()) for result in results)
+    seconds = sum(trainings.values()) + max(0.0, commands)
     processors = dict.fromkeys(str(r.machine["processor"]) for r in results if r.machine.get("processor"))
     return [
         f"{whole} of {count} {'entry' if count == 1 else 'entries'} run",
-        f"{short_duration(seconds) or '0 s'} of trainings and commands, those that entries share counted for each",
+        f"{short_duration(seconds) or '0 s'} of trainings and commands added up, of which two may have run at a time",
         *processors,
     ]
 
@@ -166,7 +169,7 @@ def _item(at: EntryAt, result: EntryResult, room: int, public: bool) -> _Item:
         file.title,
         " ".join(file.about.split()),
         tuple(notes),
-        tuple(table for table in (*_tables(at, result), *_diagnoses(subjects)) if table.rows),
+        tuple(table for table in (*_tables(at, result), *_of_studies(subjects, at.scale)) if table.rows),
         tuple(_figures(subjects)),
         pictures,
         _left_out(left_out, len(private)),
@@ -184,8 +187,10 @@ def _tables(at: EntryAt, result: EntryResult) -> Iterator[Table]:
     heads = (("claim", "the paper says"), ("verdict", "here"), ("why", "why"), ("rule", "judged as"))
     yield Table(f"{key} claims", f"Claims {scale}", tuple(TableColumn(*head) for head in heads), claims).without_empty()
     beside = {number.label for number in result.numbers}
-    known = [m for m in result.measured if m.mean is not None and m.label not in beside]
-    rows = tuple((m.label, _text(m.mean, m.unit), _range(m.low, m.high, m.unit), f"{len(m.values)}") for m in known)
+    known = [m for m in result.measured if m.mean is not None and not m.setting and m.label not in beside]
+    rows = tuple(
+        (m.label, mean_text(m.mean, m.unit), range_text(m.low, m.high, m.unit), f"{len(m.values)}") for m in known
+    )
     heads = (("what", "what"), ("mean", "measured"), ("interval", "95% interval"), ("repeats", "repeats"))
     yield Table(
         f"{key} measured", f"Measured {scale}", tuple(TableColumn(*head) for head in heads), rows
@@ -199,9 +204,9 @@ def _numbers_table(key: str, title: str, numbers: Sequence[ComparedNumber]) -> T
         (
             _of(number.label, number.part),
             None if number.metric in ("number", "share") else number.metric,
-            _text(number.published, number.metric),
-            _text(number.measured, number.metric),
-            _range(number.low, number.high, number.metric, sign=True),
+            value_text(number.published, number.metric),
+            mean_text(number.measured, number.metric),
+            range_text(number.low, number.high, number.metric, sign=True),
             number.word,
             number.reason,
         )
@@ -263,8 +268,8 @@ def _expected(at: EntryAt, result: EntryResult) -> Iterator[Table]:
                 _of(f"{' > '.join(one['order'])}{late}", one["part"]),
                 " > ".join(came),
                 f"{right} of {pairs}",
-                _text(one["spread"], found.unit),
-                _text(apart, found.unit),
+                value_text(one["spread"], found.unit),
+                value_text(apart, found.unit),
             )
         )
     heads = (
@@ -294,12 +299,13 @@ def _figures(subjects: Subjects) -> Iterator[SectionFigure]:
             yield replace(figure, key=f"{part.name} {figure.key}", title=_of(figure.title, part.label))
 
 
-def _diagnoses(subjects: Subjects) -> Iterator[Table]:
-    """Of each study what was seen of trainings that learned nothing."""
+def _of_studies(subjects: Subjects, scale: Scale) -> Iterator[Table]:
+    """Of each study what came of its settings, and what was seen of trainings that learned nothing."""
     for part, subject in subjects:
-        for section in sections_of(subject, ("diagnosis",)):
+        for section in sections_of(subject, ("settings", "diagnosis")):
             for table in section.tables:
-                yield replace(table, key=f"{part.name} {table.key}", title=_of(section.title, part.label))
+                title = section.title if table.key != "settings" else f"Measured at the scale {scale}"
+                yield replace(table, key=f"{part.name} {table.key}", title=_of(title, part.label))
 
 
 def _pictures(at: EntryAt, names: Sequence[str], room: int) -> tuple[tuple[StoredPicture, ...], int]:
@@ -350,24 +356,3 @@ def _left_out(count: int, private: int) -> str:
 
 def _of(text: str, part: str) -> str:
     return f"{text} ({part})" if part else text
-
-
-def _text(value: float | None, of: str) -> str | None:
-    """A value; a share, or what is called after one, in percent, a time in seconds and their tenths."""
-    if value is None:
-        return None
-    unit = _unit(of)
-    if unit is SECONDS:
-        return f"{plain_number(round(value, SECONDS.digits))} s"
-    return unit.value(value) if unit is POINTS else plain_number(value)
-
-
-def _range(low: float | None, high: float | None, of: str, *, sign: bool = False) -> str | None:
-    return None if low is None or high is None else _unit(of).range(low, high, sign=sign)
-
-
-def _unit(of: str) -> Unit:
-    """The unit of what a number is of: the unit itself, or the name of a metric for a person."""
-    if of in ("seconds", "training time"):
-        return SECONDS
-    return POINTS if of == "share" or any(word in of for word in ("accuracy", "recall", "precision", "f1")) else NUMBER

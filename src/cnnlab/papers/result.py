@@ -64,8 +64,10 @@ class ComparedNumber:
 class Measured:
     """A number of ours, over the repeats.
 
+    :param name: of the number, or of the metric of a study.
     :param values: by repeat.
     :param low: lower end of the 95% interval of the mean, where it has one.
+    :param setting: of a study, which one it is of; ``part``, of which study, where an entry is several.
     """
 
     name: str
@@ -75,6 +77,8 @@ class Measured:
     mean: float | None
     low: float | None
     high: float | None
+    setting: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class EntryResult:
     :param private: those that are not to be shown to others.
     :param missing: what is not there yet, in sentences.
     :param seconds: that the trainings and commands took.
+    :param trainings: seconds of each training among them, by the name of its run, which entries may share.
     :param expected: what somebody expected before it was run.
     :param judged_by: digest of the entry as it was then.
     """
@@ -104,6 +109,7 @@ class EntryResult:
     private: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     seconds: float = 0.0
+    trainings: Mapping[str, float] = field(default_factory=dict)
     folder: str = ""
     expected: Mapping[str, Any] | None = None
     machine: Mapping[str, Any] = field(default_factory=dict)

@@ -69,19 +69,21 @@ def new_paper(folder: Path) -> Path:
 
     :raises UsageError: for a folder that holds anything.
     """
-    _refuse_filled(folder)
+    _refuse_filled(folder, "cnnlab paper new FOLDER")
     make_folder(folder)
     write_text(folder / "rates.yaml", _ENTRY)
     write_text(folder / PAPER, _PAPER)
     return folder / PAPER
 
 
-def blank_sheet(paper: Paper, folder: Path) -> Path:
+def blank_sheet(paper: Paper, folder: Path | None = None) -> Path:
     """Writes the entries of a paper without its numbers, its claims and what it found, and returns ``paper.yaml``.
 
+    :param folder: ``001-sheet`` in the current one, of the paper 001, unless it is given.
     :raises UsageError: for a folder that holds anything.
     """
-    _refuse_filled(folder)
+    folder = folder or Path(f"{paper.id}-sheet")
+    _refuse_filled(folder, f"cnnlab paper new FOLDER --blank {paper.id}")
     make_folder(folder)
     with storage_errors(folder):
         for part in sorted(paper.folder.glob("_*.yaml")):
@@ -105,8 +107,8 @@ def _without(content: Mapping[str, Any], keys: Collection[str]) -> dict[str, Any
     return {key: value for key, value in content.items() if key not in keys}
 
 
-def _refuse_filled(folder: Path) -> None:
+def _refuse_filled(folder: Path, command: str) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(
-            f"{folder} is there already and holds something. Name a folder that is empty, or not there yet."
+            f"{folder} is there already and holds something. Name a folder that is empty, or not there yet: {command}"
         )

@@ -1,6 +1,6 @@
 """Entries that are studies: one, or one for each value of a key."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,7 +13,7 @@ from cnnlab.papers.claims import put_together, rules_of
 from cnnlab.papers.entry import EntryAt
 from cnnlab.papers.expectations import Comparison
 from cnnlab.papers.format import Scale
-from cnnlab.papers.result import ComparedNumber, EntryResult
+from cnnlab.papers.result import ComparedNumber, EntryResult, Measured
 from cnnlab.runs import Run
 from cnnlab.runs.record import is_run
 
@@ -119,6 +119,18 @@ class StudyPart:
             for row in table.rows
         )
 
+    def measured(self, result: "StudyResult") -> Iterator[Measured]:
+        """What came out of each setting: the mean of each metric over the repeats."""
+        for setting in result.settings:
+            for metric in result.metrics:
+                found = setting.summary(metric.name)
+                if found is not None and found.values:
+                    yield Measured(
+                        *(metric.name, metric.label, metric.unit, found.values, found.mean, found.low, found.high),
+                        setting=setting.label,
+                        part=self.label,
+                    )
+
 
 class StudyEntry:
     """An entry that is studies, at one scale."""
@@ -168,6 +180,7 @@ class StudyEntry:
         return self.at.outcome(
             claims=tuple(claim for part, result in pairs for claim in part.claims(result)),
             numbers=tuple(number for part, result in pairs for number in part.numbers(result)),
+            measured=tuple(one for part, result in pairs for one in part.measured(result)),
             studies=tuple(Path(result.folder).name for _, result in pairs),
             missing=tuple(
                 f"{setting.label}, seed {trial.seed}: {trial.reason or trial.status}"
@@ -177,6 +190,13 @@ class StudyEntry:
                 if trial.failure != "nan"
             ),
             seconds=sum(result.training_seconds for _, result in pairs),
+            trainings={
+                trial.run: trial.seconds
+                for _, result in pairs
+                for setting in result.all_settings
+                for trial in setting.finished
+                if trial.run is not None and not setting.members
+            },
             machine=results[0].machine if results else {},
         )
 

@@ -87,12 +87,22 @@ def _columns(*names: str, counts: Sequence[str]) -> tuple[TableColumn, ...]:
 
 def _contradicted(found: Found) -> Table:
     rows = tuple(
-        (at.entry.full_name, f"{claim.says} ({claim.part})" if claim.part else claim.says, claim.why)
+        (
+            at.entry.full_name,
+            f"{claim.says} ({claim.part})" if claim.part else claim.says,
+            claim.why,
+            "; ".join(result.deviations) or None,
+        )
         for _, at, result in found
         for claim in result.claims
         if claim.verdict == "contradicted"
     )
-    heads = (("entry", "entry"), ("claim", "the paper says"), ("why", "why"))
+    heads = (
+        ("entry", "entry"),
+        ("claim", "the paper says"),
+        ("why", "why"),
+        ("deviations", "what differs from the paper"),
+    )
     return Table("contradicted", "Claims that are contradicted", tuple(TableColumn(*head) for head in heads), rows)
 
 

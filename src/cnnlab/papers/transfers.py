@@ -161,15 +161,18 @@ class TransferEntry:
         judged = {} if self.at.scale == "smoke" else {rule: rows.judge(rule, len(rules)) for rule in rules}
         reason = "; ".join(self.at.entry.file.at(self.at.entry.file.not_comparable, self.at.scale)) or None
         share = NumberFile(of="transfer", unit="share")
+        stand_ins = self.at.entry.file.stand_ins_at(self.at.scale)
+        seconds = float(self.made.run.seconds or 0.0)
         return self.at.outcome(
             claims=put_together(claims, judged, {}, self.at.scale),
             numbers=tuple(
-                beside(_number(row, table), rows.published(row, table), share, reason)
+                beside(_number(row, table, stand_ins), rows.published(row, table, stand_ins), share, reason)
                 for table in self.published
                 for row in table.rows
             ),
             measured=tuple(measured(label, share, values) for label, values in rows.values.items()),
-            seconds=float(self.made.run.seconds or 0.0),
+            seconds=seconds,
+            trainings={self.made.run.name: seconds},
         )
 
 
@@ -198,9 +201,9 @@ class _Rows:
         wanted = {axis: _meant(axis, value, known[axis]) for axis, value in values.items()}
         return [row for row in rows if all(self._facts(row)[axis] in wanted[axis] for axis in values)]
 
-    def published(self, row: TableRow, table: PublishedTable) -> list[float]:
+    def published(self, row: TableRow, table: PublishedTable, stand_ins: Mapping[str, str]) -> list[float]:
         """The values that a published row stands beside; none where no row here is of that."""
-        found = self.find(row.axes)
+        found = self.find({axis: stand_ins.get(str(value), value) for axis, value in row.axes.items()})
         metric = _read_metric("published", table.metric) or self.record.metric
         return self._scores(found[0], metric) if len(found) == 1 else []
 
@@ -366,8 +369,10 @@ def _refuse_axes(values: Mapping[str, Any]) -> None:
             raise UsageError(f"a transfer has no axis {axis!r}. {suggestion(axis, _AXES)}")
 
 
-def _number(row: TableRow, table: PublishedTable) -> PublishedNumber:
-    label = row.label or ", ".join(str(row.axes[axis]) for axis in _AXES if axis in row.axes)
+def _number(row: TableRow, table: PublishedTable, stand_ins: Mapping[str, str]) -> PublishedNumber:
+    values = [str(row.axes[axis]) for axis in _AXES if axis in row.axes]
+    here = [f"here {stand_ins[value]}" for value in values if value in stand_ins]
+    label = row.label or ", ".join([*values, *here])
     return PublishedNumber(number=label, value=row.value, label=label, note=row.note, tolerance=table.tolerance)
 
 

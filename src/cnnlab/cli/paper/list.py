@@ -1,11 +1,13 @@
 """``cnnlab paper list``."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import DataDir, Json, Offline, Runs
+from cnnlab.cli.paper.options import SCALE
 from cnnlab.core.durations import short_duration
 
 if TYPE_CHECKING:
@@ -54,16 +56,19 @@ def list_papers(
     for paper in opened:
         output.heading(f"{paper.id}: {paper.file.title}, by {paper.file.authors}; {paper.file.data}")
         rows = [
-            [cost.entry, cost.place, cost.title, *(_time(cost, scale) for scale in SCALES), ", ".join(cost.needs)]
+            [cost.entry, *(_time(cost, scale) for scale in SCALES), _needs(cost), cost.place, cost.title]
             for cost in known[paper.id]
         ]
-        output.table(["entry", "place", "what", *SCALES, "full needs"], rows, names=3, keep=3)
+        # On a narrow terminal what show tells too goes before a time or the data.
+        output.table(["entry", *SCALES, "needs", "place", "what"], rows, keep=len(SCALES) + 2)
     output.write(
         "\nMore of one: cnnlab paper show NAME. A time with a + leaves out commands and transfers that were not run "
         "yet."
     )
-    if any(time is None for found in known.values() for cost in found for time in cost.seconds.values()):
+    found = [cost for several in known.values() for cost in several]
+    if any(time is None for cost in found for time in cost.seconds.values()):
         output.write("What a ? stands for was neither run nor timed here: cnnlab paper list --probe times a few steps.")
+    _write_missing(found)
 
 
 def _time(cost: "Cost", scale: str) -> str:
@@ -71,3 +76,30 @@ def _time(cost: "Cost", scale: str) -> str:
     if seconds is None:
         return "?"
     return f"{short_duration(seconds) or '0 s'}{'+' if cost.is_partial.get(scale) else ''}"
+
+
+def _needs(cost: "Cost") -> str:
+    """The data at the usual scale; of full what it takes besides, or in the place of that."""
+    usual, full = (_marked(cost.data.get(scale, {})) for scale in (SCALE, "full"))
+    only_full = [*(full if full != usual else ()), *([f"weights of {' and '.join(cost.needs)}"] if cost.needs else ())]
+    return "; ".join(filter(None, [", ".join(usual), f"full: {', '.join(only_full)}" if only_full else ""]))
+
+
+def _marked(data: Mapping[str, bool]) -> list[str]:
+    return [name if is_here else f"{name}*" for name, is_here in data.items()]
+
+
+def _write_missing(found: "Sequence[Cost]") -> None:
+    """What is not here of what the table shows, and whether it comes by itself."""
+    from cnnlab.data import named_sets
+
+    shown = [cost.data.get(scale, {}) for cost in found for scale in (SCALE, "full")]
+    missing = sorted({name for data in shown for name, is_here in data.items() if not is_here})
+    known = {entry.name for entry in named_sets() if entry.is_downloadable}
+    ways = {
+        "downloaded once it is needed": [name for name in missing if name in known],
+        "to be brought (cnnlab data list)": [name for name in missing if name not in known],
+    }
+    told = [f"{', '.join(names)}, {way}" for way, names in ways.items() if names]
+    if told:
+        output.write(f"Data with a * is not on this machine: {'; '.join(told)}.")

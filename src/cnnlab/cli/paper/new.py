@@ -1,5 +1,6 @@
 """``cnnlab paper new``."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,12 +8,16 @@ import typer
 
 from cnnlab.cli import output
 from cnnlab.cli.options import Json
+from cnnlab.core.errors import UsageError
 from cnnlab.core.files import user_path
 
 Folder = Annotated[
-    Path,
+    Path | None,
     typer.Argument(
-        metavar="FOLDER", parser=user_path, help="The folder to write; it becomes the paper's id.", show_default=False
+        metavar="FOLDER",
+        parser=user_path,
+        help="The folder to write; it becomes the paper's id.",
+        show_default="PAPER-sheet with --blank",
     ),
 ]
 Blank = Annotated[
@@ -26,19 +31,25 @@ Blank = Annotated[
 ]
 
 
-def new(folder: Folder, blank: Blank = None, as_json: Json = False) -> None:
+def new(folder: Folder = None, blank: Blank = None, as_json: Json = False) -> None:
     """Write a folder to fill in: a paper of one's own, or the sheet of a course.
 
     cnnlab paper new my-report
 
-    cnnlab paper new sheet --blank 001
+    cnnlab paper new --blank 001
     """
     from cnnlab.papers import Paper
     from cnnlab.papers.sheets import blank_sheet, new_paper
 
-    written = new_paper(folder) if blank is None else blank_sheet(Paper(blank), folder)
+    if blank is not None:
+        written = blank_sheet(Paper(blank), folder)
+    elif folder is not None:
+        written = new_paper(folder)
+    else:
+        raise UsageError("which folder shall be written? As in cnnlab paper new my-report.")
     if as_json:
         output.write_json({"paper": written})
         return
     output.write(f"Written: {written}")
-    output.advise("next", [f"cnnlab paper show {folder}", f"cnnlab paper run {folder} scale=smoke"])
+    place = shlex.quote(str(written.parent))
+    output.advise("next", [f"cnnlab paper show {place}", f"cnnlab paper run {place} scale=smoke"])

@@ -1,7 +1,7 @@
 """Asking what somebody expects of an entry before it is run."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -50,7 +50,7 @@ def _answer(question: "Question") -> "Expectation":
     while True:
         try:
             order = read_order(
-                typer.prompt("Which order do you expect, the best first, such as 2 > 1 > 3"), question.settings
+                _asked("Which order do you expect, the best first, such as 2 > 1 > 3"), question.settings
             )
             break
         except UsageError as error:
@@ -58,9 +58,18 @@ def _answer(question: "Question") -> "Expectation":
     while True:
         try:
             spread = read_spread(
-                typer.prompt("How far is the first ahead of the last, such as 2% (empty: no idea)", default="")
+                _asked("How far is the first ahead of the last, such as 2% or 2 points (empty: no idea)", default="")
             )
             break
         except UsageError as error:
             output.write(str(error))
     return question.answered(order, spread)
+
+
+def _asked(text: str, **options: Any) -> str:
+    """The answer, after which a line is ended where nobody ends it with the key for that."""
+    try:
+        return str(typer.prompt(text, **options))
+    finally:
+        if not sys.stdin.isatty():
+            output.write()

@@ -18,7 +18,7 @@ from cnnlab.core.number_text import counted
 if TYPE_CHECKING:
     from cnnlab.papers import Paper
     from cnnlab.papers.entry import EntryAt
-    from cnnlab.papers.result import ComparedNumber, EntryResult
+    from cnnlab.papers.result import ComparedNumber, EntryResult, Measured
 
 Predict = Annotated[
     bool, typer.Option("--predict", help="Ask first what you expect, and keep it beside what comes out.")
@@ -116,25 +116,11 @@ def write_result(result: "EntryResult") -> None:
         ]
     )
     if result.numbers:
-        parts = any(number.part for number in result.numbers)
-        output.heading("published beside measured")
-        headings = [
-            *(["of"] if parts else []),
-            "what",
-            "metric",
-            "published",
-            "measured",
-            "95% interval of the difference",
-            "verdict",
-        ]
-        output.table(headings, [_line(number, parts) for number in result.numbers], names=2 if parts else 1)
-    known = [number for number in result.measured if number.mean is not None]
+        _write_numbers(result.numbers)
+    # Of a study, what it is judged by; all else is in `study show`.
+    known = [n for n in result.measured if n.mean is not None and (not n.setting or n.name == result.measured[0].name)]
     if known:
-        output.heading("measured")
-        output.table(
-            ["what", "mean", "95% interval", "repeats"],
-            [[n.label, output.score(n.mean), _range(n.low, n.high), len(n.values)] for n in known],
-        )
+        _write_measured(known)
     if result.claims:
         output.heading("claims")
     for claim in result.claims:
@@ -142,6 +128,37 @@ def write_result(result: "EntryResult") -> None:
         output.write(f"- {claim.verdict}: {claim.says}{part}\n  {claim.why}")
     for text in result.missing:
         output.write(f"- missing: {text}")
+
+
+def _write_numbers(numbers: "Sequence[ComparedNumber]") -> None:
+    parts = any(number.part for number in numbers)
+    output.heading("published beside measured")
+    headings = [
+        *(["of"] if parts else []),
+        "what",
+        "metric",
+        "published",
+        "measured",
+        "95% interval of the difference",
+        "verdict",
+    ]
+    output.table(headings, [_line(number, parts) for number in numbers], names=2 if parts else 1)
+
+
+def _write_measured(numbers: "Sequence[Measured]") -> None:
+    from cnnlab.papers.wording import mean_text, range_text
+
+    parts = any(number.part for number in numbers)
+    output.heading(f"measured: {numbers[0].label}" if numbers[0].setting else "measured")
+    rows = [
+        [
+            *([number.part] if parts else []),
+            *(number.setting or number.label, mean_text(number.mean, number.unit)),
+            *(range_text(number.low, number.high, number.unit), len(number.values)),
+        ]
+        for number in numbers
+    ]
+    output.table([*(["of"] if parts else []), "what", "mean", "95% interval", "repeats"], rows, names=2 if parts else 1)
 
 
 def write_summary(results: "Sequence[EntryResult]") -> None:
@@ -159,12 +176,14 @@ def _counts(counts: "Any") -> str | None:
 
 
 def _line(number: "ComparedNumber", parts: bool) -> list[object]:
+    from cnnlab.papers.wording import mean_text, range_text, value_text
+
     word = f"{number.word}: {number.reason}" if number.reason else number.word
-    cells = [number.label, number.metric, output.score(number.published), output.score(number.measured)]
-    return [*([number.part] if parts else []), *cells, _range(number.low, number.high, sign=True), word]
-
-
-def _range(low: float | None, high: float | None, *, sign: bool = False) -> str:
-    from cnnlab.evaluation.units import NUMBER
-
-    return "" if low is None or high is None else NUMBER.range(low, high, sign=sign)
+    published, measured = value_text(number.published, number.metric), mean_text(number.measured, number.metric)
+    cells = [number.label, number.metric, published, measured]
+    return [
+        *([number.part] if parts else []),
+        *cells,
+        range_text(number.low, number.high, number.metric, sign=True),
+        word,
+    ]
