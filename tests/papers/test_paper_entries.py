@@ -254,6 +254,22 @@ def test_a_claim_that_a_scale_cannot_decide_is_not_judged_there(
     assert small.at("scores", "full").claims[0].rules == ("accuracy is at least 99%",)
 
 
+@pytest.mark.parametrize(("weights", "verdict"), [(224, "not judged"), (223, "contradicted")])
+def test_a_scale_may_withhold_one_verdict(
+    write_paper: Callable[..., Path],
+    forked_workers: Callable[[str], object],
+    tmp_path: Path,
+    weights: int,
+    verdict: str,
+) -> None:
+    withheld = {"laptop": {"supported": "it may be chance"}}
+    claims = [{"says": "it is so", "judged": f"weights is equal to {weights}", "not_judged_at": withheld}]
+    small = Paper(write_paper(scores={"claims": claims}, entries=["scores"]), runs=tmp_path / "runs")
+    claim = small.run("scores", workers=1).claims[0]
+    assert claim.verdict == verdict and claim.rules == (f"weights is equal to {weights}",)
+    assert claim.why.endswith("But it may be chance.") is (verdict == "not judged")
+
+
 def test_rules_that_a_scale_does_not_judge_still_count_among_those_judged_at_once(
     write_paper: Callable[..., Path],
 ) -> None:

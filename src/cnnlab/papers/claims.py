@@ -42,7 +42,10 @@ def _judged(claim: PaperClaim, judged: Mapping[str, RuleVerdict], part: str, sca
     verdict = _all_of([verdict for verdict, _ in found])
     if claim.contradicted_by:
         verdict = OPPOSITE[verdict]
-    return JudgedClaim(claim.says, verdict, " ".join(reason for _, reason in found), claim.rules, part)
+    why = " ".join(reason for _, reason in found)
+    if (reason := claim.withheld(scale, verdict)) is not None:
+        verdict, why = "not judged", f"{why} But {reason}."
+    return JudgedClaim(claim.says, verdict, why, claim.rules, part)
 
 
 def _all_of(verdicts: Sequence[str]) -> Judgement:

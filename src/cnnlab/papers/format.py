@@ -131,6 +131,8 @@ class PaperClaim(_Strict):
     :param contradicted_by: in the place of that, rules of which all must hold for the claim to be wrong.
     :param not_judged: why no number could decide it, in the place of a rule.
     :param not_judged_at: by scale, why what is measured there decides nothing: a level that takes more pictures, say.
+        In the place of a reason, one verdict that it would be wrong to give there, with the reason: that a small
+        training learns nothing tells nothing of a large one, and that it learns refutes that nothing is learned.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -139,7 +141,7 @@ class PaperClaim(_Strict):
     judged: Texts = ()
     contradicted_by: Texts = ()
     not_judged: str | None = None
-    not_judged_at: Mapping[Scale, str] = {}
+    not_judged_at: Mapping[Scale, str | Mapping[Literal["supported", "contradicted"], str]] = {}
 
     @model_validator(mode="after")
     def _either(self) -> "PaperClaim":
@@ -157,7 +159,12 @@ class PaperClaim(_Strict):
         may have been found by looking.
         """
         reason = self.not_judged_at.get(scale)
-        return self if reason is None else self.model_copy(update={"not_judged": reason})
+        return self.model_copy(update={"not_judged": reason}) if isinstance(reason, str) else self
+
+    def withheld(self, scale: Scale, verdict: str) -> str | None:
+        """Why a verdict would be wrong to give at a scale, where it would."""
+        reasons = self.not_judged_at.get(scale)
+        return reasons.get(verdict) if isinstance(reasons, Mapping) else None  # type: ignore[call-overload]
 
     def is_of(self, part: Mapping[str, Any]) -> bool:
         """Whether it is about this part of its entry."""

@@ -93,6 +93,7 @@ class TableRow(_Strict):
     """One published number; every further key is an axis of the study with the value that it is of.
 
     :param std: its standard deviation over ``n`` repeats, in the unit of the number.
+    :param n: how many repeats it is the mean of; 1 for a single training, which scatters as ours do.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -126,6 +127,7 @@ class PublishedTable(_Strict):
     :param data: what they were measured on, where that is other data than the study's.
     :param not_comparable: why none of them may be compared.
     :param tolerance: a difference up to this counts as reproduced, in the metric's unit.
+    :param n: how many repeats each number is the mean of, where its row does not say.
     """
 
     source: str
@@ -134,6 +136,7 @@ class PublishedTable(_Strict):
     data: str | None = None
     not_comparable: str | None = None
     tolerance: float | None = Field(None, gt=0)
+    n: int | None = Field(None, ge=1)
 
 
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)]

@@ -79,10 +79,20 @@ def test_a_published_spread_counts_and_is_said():
     assert p > 0.05 and spread.low < 0 < spread.high
 
 
-@pytest.mark.parametrize(("std", "n"), [(0.02, None), (None, 4), (0.02, 1), (0.0, 4)])
+@pytest.mark.parametrize(("std", "n"), [(0.02, None), (None, 4), (0.0, 4)])
 def test_without_both_spread_and_repeats_a_published_number_is_taken_as_exact(std, n):
     values = (0.81, 0.80, 0.82, 0.81)
     assert compared(values, ResolvedRow("flip", 0.795, "s0", None, std, n)) == compared(values, published(0.795))
+
+
+def test_a_published_number_of_one_training_scatters_as_ours_do():
+    values = (0.81, 0.80, 0.82, 0.81)
+    found = compared(values, ResolvedRow("flip", 0.795, "s0", "theirs", None, 1))
+    # The prediction interval for one more value: scipy's t for the four and the one, which has no spread of its own.
+    half = stats.t(3).ppf(0.975) * stats.tstd(values) * (1 + 1 / 4) ** 0.5
+    assert (found.low, found.high) == pytest.approx((0.015 - half, 0.015 + half))
+    assert (found.word, compared(values, published(0.795)).word) == ("compatible", "better")
+    assert found.reason.endswith("theirs is one training, taken to scatter as these do; theirs")
 
 
 def test_repeats_that_agree_are_as_sure_as_their_images_allow():

@@ -97,8 +97,10 @@ def _write_claims(title: str, claims: "Sequence[PaperClaim]") -> None:
             output.write(f"  {'contradicted by: ' if claim.contradicted_by else ''}{rule}")
         if claim.not_judged:
             output.write(f"  not judged: {claim.not_judged}")
-        for scale, reason in claim.not_judged_at.items():
-            output.write(f"  not judged at {scale}: {reason}")
+        for scale, told in claim.not_judged_at.items():
+            reasons = {"judged": told} if isinstance(told, str) else told
+            for word, reason in reasons.items():
+                output.write(f"  not {word} at {scale}: {reason}")
 
 
 def _write_published(file: "EntryFile") -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from cnnlab.core.errors import UsageError
 from cnnlab.evaluation.comparison.results import p_text
 from cnnlab.evaluation.intervals import LEVEL, Interval, least_variance, mean_interval, wilson
-from cnnlab.evaluation.student_t import VariancePart, separate_t_half_width, separate_t_p, two_sided_p
+from cnnlab.evaluation.student_t import VariancePart, separate_t_half_width, separate_t_p, t_quantile, two_sided_p
 from cnnlab.evaluation.units import POINTS, Unit
 
 ReferenceVerdict: TypeAlias = Literal["better", "worse", "reproduced", "compatible", "untested"]
@@ -84,6 +84,7 @@ def compare_to_number(
     n: int | None = None,
     step: float = 0.0,
     within: tuple[float, float] | None = None,
+    single: bool = False,
 ) -> ReferenceComparison:
     """Whether measured values are above or below a number, or agree with it.
 
@@ -95,6 +96,8 @@ def compare_to_number(
     :param n: pictures that one value is a share of, for its Wilson interval.
     :param step: in which the values are counted; see :func:`~cnnlab.evaluation.mean_interval`.
     :param within: what a value can be at all, such as (0, 1): the interval goes no farther.
+    :param single: the number is of one training, which is taken to scatter as the values do and not as exact: the
+        interval holds the difference to one more value like these in 95% of cases (a prediction interval).
     """
     _check_tolerance(tolerance)
     finite = [float(value) for value in values if isfinite(value)]
@@ -104,7 +107,7 @@ def compare_to_number(
     if len(finite) < 2:
         interval, p = _by_images(mean, number, n, level)
         return ReferenceComparison(mean, number, interval, p, "untested", unit, tolerance, _ONE_TELLS_NOTHING)
-    interval, p = _by_t(finite, number, level, step)
+    interval, p = _by_t(finite, number, level, step, single)
     if interval is None:
         return ReferenceComparison(mean, number, None, None, "untested", unit, tolerance, _NO_SPREAD)
     interval = _clipped(interval, number, within)
@@ -130,12 +133,19 @@ def _clipped(interval: Interval, number: float, within: tuple[float, float] | No
     return interval if within is None else interval.within(within[0] - number, within[1] - number)
 
 
-def _by_t(values: list[float], number: float, level: float, step: float) -> tuple[Interval | None, float | None]:
-    interval = mean_interval([value - number for value in values], level, step=step)
-    error = sqrt(max(variance(values), least_variance(step)) / len(values))
+def _by_t(
+    values: list[float], number: float, level: float, step: float, single: bool
+) -> tuple[Interval | None, float | None]:
+    difference, count = fmean(values) - number, len(values)
+    error = sqrt(max(variance(values), least_variance(step)) * (1 / count + single))
     if not error:
         return None, None
-    return interval, two_sided_p((fmean(values) - number) / error, len(values) - 1)
+    p = two_sided_p(difference / error, count - 1)
+    if not single:
+        return mean_interval([value - number for value in values], level, step=step), p
+    half = t_quantile(level, count - 1) * error
+    method = f"t over {count} repeats, for one more like them"
+    return Interval(difference - half, difference + half, level, method, "repeats"), p
 
 
 def _by_images(value: float, number: float, n: int | None, level: float) -> tuple[Interval | None, float | None]:

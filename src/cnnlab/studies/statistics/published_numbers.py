@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class ResolvedRow:
     """One published number with the setting that it is of, where the study has that.
 
-    :param std: its standard deviation over ``n`` repeats, where they are published too.
+    :param n: repeats that it is over, where that is published; of one it is taken to scatter as ours do.
+    :param std: its standard deviation over them, where it is published too.
     """
 
     label: str
@@ -55,7 +56,7 @@ def resolve_table(
         metric = measure(table.metric).metric
     except UsageError as error:
         raise UsageError(f"published: {error}") from error
-    rows = tuple(_row(row, study_settings, metric) for row in table.rows)
+    rows = tuple(_row(row, table, study_settings, metric) for row in table.rows)
     _refuse_twice(rows, study_settings)
     _warn_of_slips(table, rows, study_settings)
     return ResolvedTable(table.source, metric, rows, _reason(table, study_settings), table.tolerance)
@@ -66,22 +67,22 @@ def compare_published(table: ResolvedTable, tables: Tables) -> Published:
     return Published(table.source, table.metric.name, tuple(_compared(row, table, tables) for row in table.rows))
 
 
-def _row(row: TableRow, study_settings: StudySettings, metric: Metric) -> ResolvedRow:
+def _row(row: TableRow, table: PublishedTable, study_settings: StudySettings, metric: Metric) -> ResolvedRow:
     if not row.axes:
         raise UsageError(f"published: a row names a setting by its axes: {', '.join(study_settings.names)}.")
     for axis in row.axes:
         if axis not in study_settings.names:
             hint = suggestion(axis, [*study_settings.names, *ROW_KEYS])
             raise UsageError(f"published: a row names {axis!r}, which is no axis of this study. {hint}")
-    shown = row.label or ", ".join(f"{axis}={value}" for axis, value in row.axes.items())
+    shown, n = row.label or ", ".join(f"{axis}={value}" for axis, value in row.axes.items()), row.n or table.n
     _check_value(row.value, shown, metric)
     try:
         settings = study_settings.select(row.axes, "published")
     except UsageError:
-        return ResolvedRow(shown, row.value, None, row.note, row.std, row.n)
+        return ResolvedRow(shown, row.value, None, row.note, row.std, n)
     if len(settings) > 1:
         raise UsageError(f"published: {shown} fits {len(settings)} settings of this study; name all its axes.")
-    return ResolvedRow(row.label or settings[0].label, row.value, settings[0].key, row.note, row.std, row.n)
+    return ResolvedRow(row.label or settings[0].label, row.value, settings[0].key, row.note, row.std, n)
 
 
 def _check_value(value: float, label: str, metric: Metric) -> None:
@@ -162,7 +163,10 @@ def _against(
         "step": tables.step(metric),
         "within": bounds(metric),
     }
-    if not row.std or row.n is None or row.n < 2 or len(values) < 2:
+    if row.n == 1 and len(values) > 1:
+        comparison = evaluation.compare_to_number(values, row.value, single=True, **asked)
+        return comparison, "theirs is one training, taken to scatter as these do"
+    if not row.std or row.n is None or len(values) < 2:
         return evaluation.compare_to_number(values, row.value, **asked), None
     comparison = evaluation.compare_to_mean(values, row.value, row.std, row.n, **asked)
     return comparison, f"by Student's t of both sides, theirs with the SD of {unit.text(row.std)} over {row.n} repeats"
