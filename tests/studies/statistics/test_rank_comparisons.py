@@ -56,6 +56,9 @@ def test_settings_are_compared_by_ranks_where_some_never_got_there():
     few = verdict(claim, NEVER[:3], SOON[:3])
     # Of 20 ways to divide six, two are as extreme.
     assert few.verdict == "undecided" and few.numbers["p"] == pytest.approx(0.1)
+    # Of 70 ways to divide eight two are, which is 0.029.
+    assert "3 of 3 repeats; 4 repeats of each that overlap as little would tell" in few.why
+    assert "would tell" not in verdict(claim, LATE[:3], SOON[:3]).why
 
 
 def test_claims_by_ranks_are_adjusted_for_one_another():

@@ -4,6 +4,8 @@ They diverged, or never came to the level in question. To leave them out would f
 """
 
 from collections.abc import Sequence
+from itertools import count
+from math import comb
 
 from cnnlab.core.measurements import Metric
 from cnnlab.evaluation.comparison.rank_sum_test import compare_ranks
@@ -36,6 +38,8 @@ def by_ranks(tables: Tables, metric: Metric, pairs: Sequence[Pair], error: float
     found = []
     for pair in pairs:
         p, is_higher, repeats = tested.get(pair, (None, None, 0))
+        last = " and ".join(text for key in pair if (text := _last(tables, metric, key)))
+        enough = _enough(ranks[pair[0]], ranks[pair[1]], p)
         found.append(
             SettingComparison(
                 metric.name,
@@ -45,7 +49,9 @@ def by_ranks(tables: Tables, metric: Metric, pairs: Sequence[Pair], error: float
                 sentence="",
                 repeats=repeats,
                 test=RANK_SUM,
-                details=" and ".join(text for key in pair if (text := _last(tables, metric, key))),
+                details=last
+                if enough is None
+                else f"{last}; {enough} repeats of each that overlap as little would tell",
                 why="" if pair in tested else "there are no values",
             )
         )
@@ -60,6 +66,15 @@ def _verdict(p: float | None, is_higher: bool | None) -> ComparisonVerdict:
     if p > ERROR_RATE or is_higher is None:
         return "undecided"
     return "worse" if is_higher else "better"
+
+
+def _enough(left: Sequence[float], right: Sequence[float], p: float | None) -> int | None:
+    """With how many repeats of each two settings would be told apart that do not overlap, and now are too few to be."""
+    if p is None or p <= ERROR_RATE or not (max(left) < min(right) or max(right) < min(left)):
+        return None
+    # How much the adjustment for many makes of a p-value.
+    factor = p / compare_ranks(left, right).p_value
+    return next(n for n in count(max(len(left), len(right)) + 1) if factor * 2 / comb(2 * n, n) <= ERROR_RATE)
 
 
 def _last(tables: Tables, metric: Metric, key: str) -> str:
