@@ -1,5 +1,6 @@
 """Results of papers that are committed: packs of which reports are made without training anything again."""
 
+import html
 import json
 import re
 import tarfile
@@ -12,15 +13,40 @@ from typer.testing import CliRunner
 from cnnlab.cli.app import app
 from cnnlab.papers import Paper
 from cnnlab.papers.carrying_out import stored_result
+from cnnlab.papers.paper import packaged_papers
 from cnnlab.runs import RunStore
 
-PACKS = sorted((Path(__file__).parents[2] / "docs" / "papers").glob("*.tar.xz"))
+PAPERS = Path(__file__).parents[2] / "docs" / "papers"
+PACKS = sorted(PAPERS.glob("*.tar.xz"))
 PLACE = re.compile(rb"""["' ](/[\w.-]+/[\w.-]|[A-Za-z]:\\\\)""")
 """Where a file lies on some machine."""
 
 
-def test_there_are_packs() -> None:
-    assert PACKS
+NUMBER = re.compile(r"[−+]?\d[\d,]*(?:\.\d+)?%?")
+
+
+def test_each_paper_has_a_pack_and_a_page() -> None:
+    names = list(packaged_papers())
+    assert [pack.name for pack in PACKS] == [f"{name}.tar.xz" for name in names]
+    assert sorted(page.stem for page in PAPERS.glob("*.html")) == [*names, "index"]
+
+
+def test_the_committed_pages_are_fit_for_others_and_sum_up_what_the_packs_hold() -> None:
+    assert_fit_for_others(PAPERS)
+    assert counted_on(PAPERS / "index.html") == counted_in(PACKS)
+
+
+def test_ten_sentences_sum_up_and_every_number_in_them_stands_on_a_page() -> None:
+    sentences = [line for line in (PAPERS / "sentences.txt").read_text("utf-8").splitlines() if line]
+    assert len(sentences) == 10
+    index = html.unescape((PAPERS / "index.html").read_text("utf-8"))
+    assert all(f"<li>{sentence}</li>" in index for sentence in sentences)
+    # Of the page that sums up without the sentences, and of those of the papers.
+    texts = [index[: index.index('<section id="sentences">')] + index[index.index('<section id="claims">') :]]
+    texts += [page.read_text("utf-8") for page in PAPERS.glob("0*.html")]
+    shown = {number for text in texts for number in NUMBER.findall(re.sub(r"<[^>]+>", " ", html.unescape(text)))}
+    stated = {number for sentence in sentences for number in NUMBER.findall(re.sub(r"\b00\d\b", "", sentence))}
+    assert stated <= shown, stated - shown
 
 
 @pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.name)
@@ -52,7 +78,7 @@ def test_of_the_packs_alone_all_pages_are_made_and_the_counts_of_the_one_that_su
 ) -> None:
     monkeypatch.setenv("CNNLAB_DATA", str(tmp_path / "none"))
     papers = [pack.name.partition(".")[0] for pack in PACKS]
-    words = ["paper", "report", *papers, "--packs", str(PACKS[0].parent), "--public", "--out", str(tmp_path / "pages")]
+    words = ["paper", "report", *papers, "--packs", str(PAPERS), "--public", "--out", str(tmp_path / "pages")]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert_fit_for_others(tmp_path / "pages")
