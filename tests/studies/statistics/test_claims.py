@@ -274,6 +274,15 @@ def test_the_best_is_better_than_every_other():
     assert verdict("augment=flip is the best", (LOW, HIGH, WIDE), vary).verdict == "undecided"
 
 
+def test_what_is_as_good_as_another_is_not_the_best():
+    found = judged("augment=flip is the best", (LOW, HIGH, HIGH), smallest=0.02)
+    assert found.verdict == "contradicted"
+    assert found.why.startswith("Better than 1 of 2 others. flip and erase ")
+    nearly = tuple(value + 0.0001 * (seed % 2) for seed, value in enumerate(HIGH))
+    assert judged("augment=flip is the best", (LOW, HIGH, nearly), smallest=0.02).verdict == "contradicted"
+    assert judged("augment=flip is the best", (LOW, HIGH, nearly)).verdict == "undecided"
+
+
 def test_claimed_comparisons_are_not_corrected_for_those_that_nobody_claimed():
     near = tuple(value + shift for value, shift in zip(LOW, (0.013, 0.012, 0.014, 0.011, 0.013), strict=True))
     rows = (LOW, near, HIGH, HIGH[::-1], LOW[::-1], near[::-1])

@@ -140,10 +140,11 @@ def _leads(resolved: ResolvedClaim, claim: BestClaim, comparisons: StudyComparis
     key, metric = resolved.pairs[0][0], resolved.metric.name
     others = [other for other in comparisons.tables.labels if other != key]
     found = [comparisons.between(metric, key, other) for other in others]
-    worse = [one for one in found if one.verdict == "worse"]
+    # One that is alike, or came out the same, is as good.
+    behind = [one for word in ("worse", "identical", "alike") for one in found if one.verdict == word]
     unsure = [one for one in found if one.verdict != "better"]
-    verdict: ClaimVerdict = "contradicted" if worse else "undecided" if unsure or not found else "supported"
-    telling = (worse or unsure or found)[:1]
+    verdict: ClaimVerdict = "contradicted" if behind else "undecided" if unsure or not found else "supported"
+    telling = (behind or unsure or found)[:1]
     count = f"Better than {len(found) - len(unsure)} of {len(found)} others."
     why = f"{count} {telling[0].sentence}" if telling else "There is nothing to compare it with."
     if telling and telling[0].is_of_single_runs:
