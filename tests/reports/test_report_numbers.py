@@ -86,6 +86,19 @@ def test_images_within_figures_are_whole_in_the_page() -> None:
         assert "f1-data" not in page
 
 
+def test_what_is_drawn_stays_within_a_hundredth_of_a_point_in_the_page() -> None:
+    truth = np.linspace(0, 700, 300)
+    svg = svg_of(draw_numbers(details(truth, truth)))
+    page = inline(svg, "f1")
+    drawn, kept = (re.findall(r' d="([^"]+)"', text) for text in (svg, page))
+    assert len(drawn) == len(kept) > 5
+    for before, after in zip(drawn, kept, strict=True):
+        numbers = [np.array(re.findall(r"-?[\d.]+", path), float) for path in (before, after)]
+        np.testing.assert_allclose(*numbers, atol=0.00501)
+    assert set(re.findall(r"(?:url\(|href=\")#([^\")]+)", page)) <= set(re.findall(r' id="([^"]+)"', page))
+    assert len(page) < 0.9 * len(svg)
+
+
 def test_names_in_figures_stay_as_they_are_in_the_page() -> None:
     # As a colour of the page's, and as an attribute, would be written in the tags around them.
     names = (COLOURS[0], 'id="a"')

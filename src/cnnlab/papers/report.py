@@ -22,6 +22,7 @@ from cnnlab.papers.paper import Paper
 from cnnlab.papers.result import ComparedNumber, EntryResult, verdicts, words
 from cnnlab.papers.studies import StudyEntry, StudyPart
 from cnnlab.papers.wording import mean_text, range_text, value_text
+from cnnlab.reports.contents.curves import setting_curves
 from cnnlab.reports.contents.report_subject import ReportSubject
 from cnnlab.reports.contents.tables import Table, TableColumn
 from cnnlab.reports.figures.style import style
@@ -293,9 +294,10 @@ def _subjects(at: EntryAt) -> Iterator[tuple[StudyPart, ReportSubject]]:
 
 
 def _figures(subjects: Subjects) -> Iterator[SectionFigure]:
-    """Of each study the settings and the learning curves."""
+    """Of each study the settings, and the learning curves where trainings have more than the one epoch of a point."""
     for part, subject in subjects:
-        for figure in (figure for section in sections_of(subject, _DRAWN) for figure in section.figures):
+        drawn = _DRAWN if any(curve.epochs > 1 for curve in setting_curves(subject)) else _DRAWN[:1]
+        for figure in (figure for section in sections_of(subject, drawn) for figure in section.figures):
             yield replace(figure, key=f"{part.name} {figure.key}", title=_of(figure.title, part.label))
 
 

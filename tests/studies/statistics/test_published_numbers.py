@@ -92,7 +92,9 @@ def test_a_published_number_of_one_training_scatters_as_ours_do():
     half = stats.t(3).ppf(0.975) * stats.tstd(values) * (1 + 1 / 4) ** 0.5
     assert (found.low, found.high) == pytest.approx((0.015 - half, 0.015 + half))
     assert (found.word, compared(values, published(0.795)).word) == ("compatible", "better")
-    assert found.reason.endswith("theirs is one training, taken to scatter as these do; theirs")
+    assert found.reason == "one more training like these would lie within 2.91 points of them in 95% of cases; theirs"
+    better = compared(values, ResolvedRow("flip", 0.75, "s0", None, None, 1))
+    assert (better.word, better.reason) == ("better", "theirs is one training, taken to scatter as these do")
 
 
 def test_repeats_that_agree_are_as_sure_as_their_images_allow():

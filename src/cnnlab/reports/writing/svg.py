@@ -27,6 +27,9 @@ _RIM = f"paint-order: stroke; stroke: {PAPER.lower()}; stroke-width: 2.6px; stro
 _COLOUR = re.compile("|".join(map(re.escape, VARIABLES)), re.IGNORECASE)
 _BY_LOWER = {colour.lower(): name for colour, name in VARIABLES.items()}
 _TAG = re.compile(r"<[^<>]*>")
+_FINE = re.compile(r"-?\d+\.\d{3,}")
+_UNTURNED = re.compile(r' transform="rotate\(-?0 [^"]*\)"')
+_NAMED, _OWN = re.compile(r'(?:url\(|href=")#([^")]+)'), re.compile(r' id="([^"]+)"(?=[^<>]*>)')
 _ID = re.compile(r'(?<=[ "])((?:id|clip-path|xlink:href)=")(url\(#|#)?(?!data:)([^")]+)')
 
 
@@ -55,13 +58,22 @@ def inline(svg: str, prefix: str) -> str:
     body = re.sub(r"<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = _TAG.sub(lambda tag: _of_the_page(tag[0], prefix), body)
+    named = set(_NAMED.findall(body))
+    body = _OWN.sub(lambda m: m[0] if m[1] in named else "", body)
+    body = re.sub(r"<g/>|<g>\s*</g>", "", body)
     body = re.sub(r"\n\s*", "\n", body).strip()
+    # The page has its own.
+    body = body.replace("font-family: 'DejaVu Sans'; ", "")
     return f'<svg viewBox="{view[1] if view else ""}" aria-hidden="true" focusable="false">{body}</svg>'
 
 
 def _of_the_page(tag: str, prefix: str) -> str:
     """A tag with its colours and ids; what stands between tags are names and numbers, which stay as they are."""
     tag = _ID.sub(lambda m: f"{m[1]}{m[2] or ''}{prefix}-{m[3]}", tag).replace("xlink:href=", "href=")
+    tag = _UNTURNED.sub("", tag)
+    # A hundredth of a point is not seen; it is of what is drawn larger.
+    if "scale(" not in tag and "matrix(" not in tag:
+        tag = _FINE.sub(lambda m: f"{float(m[0]):.2f}", tag)
     return _COLOUR.sub(lambda m: f"var(--{_BY_LOWER[m[0].lower()]})", tag)
 
 

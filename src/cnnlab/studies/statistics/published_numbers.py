@@ -137,11 +137,15 @@ def _compared(row: ResolvedRow, table: ResolvedTable, tables: Tables) -> Publish
     values = list(tables.values[table.metric.name][row.setting].values())
     comparison, how = _against(row, table, tables, values)
     word, reason = _word(comparison, table, len(values))
+    if row.n == 1 and word == "compatible" and comparison.interval is not None:
+        half = difference_unit(table.metric).text((comparison.interval.high - comparison.interval.low) / 2)
+        reason, how = f"one more training like these would lie within {half} of them in 95% of cases", None
     failed = tables.failed(row.setting)
     if failed and word in ("better", "reproduced", "compatible"):
         word, reason = "undecided", "what is left may look better than it is"
     total = len(tables.trials.get(row.setting, ()))
     failures = f"{len(failed)} of {total} repeats failed ({named(failed)})" if failed else None
+    how = None if word == "not comparable" else how
     remark = "; ".join(part for part in (reason, failures, how, row.note) if part) or None
     # The interval of a single run is about this one classifier, and a published number about a recipe.
     low, high = ends(comparison.interval) if len(values) > 1 else (None, None)
