@@ -18,7 +18,7 @@ from cnnlab.reports.writing.page import page_environment, page_file
 
 INDEX = "index.html"
 _VERDICTS = ("supported", "contradicted", "undecided", "not judged")
-_WORDS = ("reproduced", "compatible", "better", "worse", "not comparable", "not measured")
+_WORDS = ("reproduced", "compatible", "better", "worse", "undecided", "not comparable", "not measured")
 _ALL = "all"
 
 Found = Sequence[tuple[Paper, EntryAt, EntryResult]]
