@@ -34,6 +34,9 @@ def test_each_paper_has_a_pack_and_a_page() -> None:
 def test_the_committed_pages_are_fit_for_others_and_sum_up_what_the_packs_hold() -> None:
     assert_fit_for_others(PAPERS)
     assert counted_on(PAPERS / "index.html") == counted_in(PACKS)
+    index = (PAPERS / "index.html").read_text("utf-8")
+    # Nothing is contradicted, or not compared, for no reason.
+    assert 'data-value=""' not in index[index.index('<section id="contradicted">') :]
 
 
 def test_ten_sentences_sum_up_and_every_number_in_them_stands_on_a_page() -> None:

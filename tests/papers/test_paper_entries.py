@@ -350,7 +350,10 @@ def test_the_page_that_sums_up_lists_what_is_contradicted_and_why_numbers_are_no
     text = " ".join(text.split())
     assert "1 of 2 1 1 0 0 Published numbers" in text
     assert "0 0 0 0 0 1 0 Claims" in text
-    assert "contradicted entry the paper says why what differs from the paper small/scores it learns a little" in text
+    assert (
+        "contradicted entry the paper says judged as why what differs from the paper small/scores it learns a little"
+        in text
+    )
     assert "and why entry numbers why small/scores 1 another picture" in text
 
 

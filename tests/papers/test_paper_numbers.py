@@ -84,11 +84,11 @@ def test_two_numbers_are_compared_repeat_by_repeat() -> None:
     [
         ("n is equal to m", {"n": [60000.0], "m": [60000.0]}, "pictures: 60,000; m: 60,000."),
         ("n is above 3", {"n": [2.5]}, "pictures: 2.5000."),
-        ("x is at least 88%", {"x": [0.90, 0.91, 0.92]}, "x: 91.00% (88.52 to 93.48 over 3 repeats)."),
+        ("x is at least 88%", {"x": [0.90, 0.91, 0.92]}, "x: 91.00% (95% interval 88.52 to 93.48 over 3 repeats)."),
         (
             "x is above y",
             {"x": [0.90, 0.91, 0.92], "y": [0.80, 0.80, 0.80]},
-            "x minus y: +11.00 points (+8.52 to +13.48 over 3 repeats).",
+            "x minus y: +11.00 points (95% interval +8.52 to +13.48 over 3 repeats).",
         ),
         ("x is above y", {"x": [0.9], "y": [0.8]}, "x minus y: +10.00 points; one training tells nothing"),
     ],

@@ -12,6 +12,7 @@ from cnnlab.papers.wording import mean_text, range_text, value_text
         (0.42, "validation accuracy", "42.00%"),
         (838, "training time", "838 s"),
         (5.61467, "seconds", "5.6 s"),
+        (180.4303, "test clock mean error", "180.43 min"),
         (1384019, "number", "1,384,019"),
         (0.29274, "test loss", "0.29274"),
         (None, "share", None),

@@ -252,7 +252,8 @@ def judge(
         )
         return "undecided", f"{said}; {few}."
     words = unit.range(interval.low, interval.high, sign=other is not None)
-    return _side(rule, interval.low, interval.high, level), f"{said} ({words} over {len(sizes)} repeats)."
+    kind = "simultaneous 95% interval" if rules > 1 else "95% interval"
+    return _side(rule, interval.low, interval.high, level), f"{said} ({kind} {words} over {len(sizes)} repeats)."
 
 
 def _value(value: float, unit: Unit) -> str:

@@ -90,8 +90,9 @@ def _contradicted(found: Found) -> Table:
         (
             at.entry.full_name,
             f"{claim.says} ({claim.part})" if claim.part else claim.says,
+            " and ".join(claim.rules),
             claim.why,
-            "; ".join(result.deviations) or None,
+            "; ".join(text.rstrip(".") for text in result.deviations) or None,
         )
         for _, at, result in found
         for claim in result.claims
@@ -100,6 +101,7 @@ def _contradicted(found: Found) -> Table:
     heads = (
         ("entry", "entry"),
         ("claim", "the paper says"),
+        ("rule", "judged as"),
         ("why", "why"),
         ("deviations", "what differs from the paper"),
     )
@@ -107,11 +109,13 @@ def _contradicted(found: Found) -> Table:
 
 
 def _reasons(found: Found) -> Table:
-    """Why numbers stand beside one another and are not compared."""
+    """Why numbers stand beside one another and are not compared: what the entry says, or else of each number."""
     rows = []
     for _, at, result in found:
         file, count = at.entry.file, words([result])["not comparable"]
         if count:
-            rows.append((at.entry.full_name, count, "; ".join(file.at(file.not_comparable, at.scale)) or None))
+            own = [number.reason or "" for number in result.numbers if number.word == "not comparable"]
+            reasons = file.at(file.not_comparable, at.scale) or tuple(dict.fromkeys(own))
+            rows.append((at.entry.full_name, count, "; ".join(reasons)))
     columns = (TableColumn("entry", "entry"), TableColumn("numbers", "numbers", "count"), TableColumn("why", "why"))
     return Table("reasons", "Numbers that are not comparable, and why", columns, tuple(rows))

@@ -1,16 +1,16 @@
 """Numbers of entries as people read them, by what they are of: a unit, or the name of a metric."""
 
 from cnnlab.core.number_text import deciding_digits, fixed, plain_number
-from cnnlab.evaluation.units import NUMBER, POINTS, SECONDS, Unit
+from cnnlab.evaluation.units import MINUTES, NUMBER, POINTS, SECONDS, Unit
 
 
 def value_text(value: float | None, of: str) -> str | None:
-    """A value; a share, or what is called after one, in percent, a time in seconds and their tenths."""
+    """A value; a share, or what is called after one, in percent, a time in seconds or minutes with few digits."""
     if value is None:
         return None
     unit = _unit(of)
-    if unit is SECONDS:
-        return f"{plain_number(round(value, SECONDS.digits))} s"
+    if unit in (SECONDS, MINUTES):
+        return f"{plain_number(round(value, unit.digits))} {unit.name}"
     return unit.value(value) if unit is POINTS else plain_number(value)
 
 
@@ -41,4 +41,6 @@ def _unit(of: str) -> Unit:
     """The unit of what a number is of: the unit itself, or the name of a metric for a person."""
     if of in ("seconds", "training time"):
         return SECONDS
+    if "clock" in of:
+        return MINUTES
     return POINTS if of == "share" or any(word in of for word in ("accuracy", "recall", "precision", "f1")) else NUMBER
