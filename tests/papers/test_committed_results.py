@@ -22,7 +22,7 @@ PLACE = re.compile(rb"""["' ](/[\w.-]+/[\w.-]|[A-Za-z]:\\\\)""")
 """Where a file lies on some machine."""
 
 
-NUMBER = re.compile(r"[−+]?\d[\d,]*(?:\.\d+)?%?")
+NUMBER = re.compile(r"[−+]?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
 def test_each_paper_has_a_pack_and_a_page() -> None:
