@@ -19,6 +19,7 @@ from cnnlab.runs.record import is_run
 
 if TYPE_CHECKING:
     from cnnlab.studies import Study, StudyPlan, StudyResult
+    from cnnlab.studies.result import Setting, Trial
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class StudyPart:
         """Its result as it was stored, which needs no data; None where it was not run to its end."""
         with suppress(CnnlabError):
             result = self.study.record.read_result()
-            return result if result.finished is not None else None
+            return result if result.finished is not None or (result.missing and not _lacking(result)) else None
         return None
 
     def claims(self, result: "StudyResult") -> Any:
@@ -185,9 +186,7 @@ class StudyEntry:
             missing=tuple(
                 f"{setting.label}, seed {trial.seed}: {trial.reason or trial.status}"
                 for _, result in pairs
-                for setting, trial in result.missing
-                # A loss that is no number any more is what came out.
-                if trial.failure != "nan"
+                for setting, trial in _lacking(result)
             ),
             seconds=sum(result.training_seconds for _, result in pairs),
             trainings={
@@ -199,6 +198,11 @@ class StudyEntry:
             },
             machine=results[0].machine if results else {},
         )
+
+
+def _lacking(result: "StudyResult") -> "list[tuple[Setting, Trial]]":
+    """The trials that are still to come; a loss that is no number any more is what came out of one."""
+    return [(setting, trial) for setting, trial in result.missing if trial.failure != "nan"]
 
 
 def carried_out(study: "Study", scale: Scale, workers: int | None) -> "StudyResult":
