@@ -62,15 +62,14 @@ def inline(svg: str, prefix: str) -> str:
     body = _OWN.sub(lambda m: m[0] if m[1] in named else "", body)
     body = re.sub(r"<g/>|<g>\s*</g>", "", body)
     body = re.sub(r"\n\s*", "\n", body).strip()
-    # The page has its own.
-    body = body.replace("font-family: 'DejaVu Sans'; ", "")
     return f'<svg viewBox="{view[1] if view else ""}" aria-hidden="true" focusable="false">{body}</svg>'
 
 
 def _of_the_page(tag: str, prefix: str) -> str:
     """A tag with its colours and ids; what stands between tags are names and numbers, which stay as they are."""
     tag = _ID.sub(lambda m: f"{m[1]}{m[2] or ''}{prefix}-{m[3]}", tag).replace("xlink:href=", "href=")
-    tag = _UNTURNED.sub("", tag)
+    # The page has a font of its own.
+    tag = _UNTURNED.sub("", tag).replace("font-family: 'DejaVu Sans'; ", "")
     # A hundredth of a point is not seen; it is of what is drawn larger.
     if "scale(" not in tag and "matrix(" not in tag:
         tag = _FINE.sub(lambda m: f"{float(m[0]):.2f}", tag)
